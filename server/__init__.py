@@ -1,0 +1,1 @@
+"""Transport, HTTP and wiring. The only package that knows Starlette; `server.app` is the only composition root."""

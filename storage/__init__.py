@@ -1,0 +1,1 @@
+"""What survives: PostgreSQL, Redis, and the in-memory implementation of every port. Imports `sync` only."""
