@@ -1,0 +1,69 @@
+# Every task of a checkout, one command each. Needs Python 3.11 or newer and a package registry; writes only below this
+# directory (.venv, .treesync, .cache).
+#
+#   make run                the server with a demo tree on http://127.0.0.1:8000 (PORT=… overrides)
+#   make test               every test
+#   make lint types         ruff, mypy
+#   make simulate SEEDS=N   N seeds of the simulation, for a night
+#   make bench              the benchmarks of docs/benchmarks.md
+#   make clean              removes what the others made; the data in .treesync stays
+
+PORT ?= 8000
+SEEDS ?= 500
+# pytest workers; a file stays with one worker, so that its server is started once
+WORKERS ?= 2
+TESTS ?= tests
+
+# the first of these that is 3.11 or newer
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.PHONY: run test lint types format simulate bench clean install
+
+run: export PORT := $(PORT)
+run: $(VENV)/.run
+	$(BIN)/treesync serve --demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+simulate: $(VENV)/.dev
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+install: $(VENV)/.dev
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is as old as the last installation, which is repeated when the list of dependencies has changed.
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "treesync needs Python 3.11 or newer with venv; set PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: pyproject.toml | $(VENV)/.made
+	$(PIP) --editable '.[local]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.made
+	$(PIP) --editable '.[dev]'
+	touch $(VENV)/.run $@
