@@ -313,6 +313,13 @@ class Directory(Protocol):
         """Deleted for everyone; purged after 30 days by a job."""
         ...
 
+    async def conflicts(
+        self, key: TreeKey, *, user: str | None, limit: int, before: int | None = None
+    ) -> list[ConflictRecord]:
+        """Open conflict records, newest first, ids below `before`. With `user` only those whose op was his or whose
+        winning value was (SEMANTICS 26); None: all of the tree's, for owners and admins."""
+        ...
+
 
 # ---- between instances ------------------------------------------------------------------------------------------
 
