@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import msgpack
 import msgspec
 
-from sync.errors import BadMessage
+from sync.errors import BadMessage, Unreadable
 from sync.limits import VALUE_DEPTH
 from sync.ops import Op
 from sync.protocol import ClientMessage, Edit, ServerMessage
@@ -161,12 +161,20 @@ def _read_op(place: int, item: Any) -> Op | Malformed:
 def _convert_message(raw: dict[str, Any]) -> ClientMessage:
     why = unstorable(raw)
     if why is not None:
-        raise BadMessage(why)
+        raise _refused(raw, why)
     try:
         message: ClientMessage = msgspec.convert(raw, ClientMessage, strict=True)
         return message
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise BadMessage(f"not a message of the protocol: {error}") from error
+        raise _refused(raw, f"not a message of the protocol: {error}") from error
+
+
+def _refused(raw: dict[str, Any], why: str) -> BadMessage:
+    error = BadMessage(why)
+    ref = raw.get("ref")
+    if (type(ref) is int and 0 <= ref < 2**53) or (isinstance(ref, str) and len(ref) <= 64 and not unstorable(ref)):
+        error.ref = ref
+    return error
 
 
 def unstorable(value: Any, depth: int = VALUE_DEPTH + _ENVELOPE_DEPTH) -> str | None:
@@ -228,11 +236,11 @@ def _loads_json(data: bytes) -> Any:
     try:
         return json.loads(data, object_pairs_hook=_pairs)
     except (ValueError, RecursionError) as error:
-        raise BadMessage(f"not JSON: {error}") from error
+        raise Unreadable(f"not JSON: {error}") from error
 
 
 def _loads_msgpack(data: bytes) -> Any:
     try:
         return msgpack.unpackb(data, object_pairs_hook=_pairs, strict_map_key=True)
     except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as error:
-        raise BadMessage(f"not msgpack: {error}") from error
+        raise Unreadable(f"not msgpack: {error}") from error

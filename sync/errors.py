@@ -3,6 +3,7 @@
     TreesyncError
     ├── ClientFault                 the other side can mend it; answered with its code, the process goes on
     │   ├── BadMessage              bytes that are no message of the protocol
+    │   │   └── Unreadable          not even JSON or msgpack: nothing that follows can be trusted
     │   ├── Unauthorised            no token, a bad one, or an expired one
     │   ├── Forbidden               a known user without the right
     │   ├── NotFound                not there, or not yours: the two look the same (P10)
@@ -38,9 +39,14 @@ class ClientFault(TreesyncError):
 
 
 class BadMessage(ClientFault):
-    """Bytes that are no message of the protocol."""
+    """Bytes that are no message of the protocol. `ref` is the message's, where that much could be read."""
 
     code = "bad_message"
+    ref: int | str | None = None
+
+
+class Unreadable(BadMessage):
+    """Not even JSON or msgpack: the socket is closed (4400). What can be read but not understood is only answered."""
 
 
 class Unauthorised(ClientFault):

@@ -1,0 +1,160 @@
+"""How fast, and how many: token buckets and connection counts. Pure; time is a parameter (monotonic seconds).
+
+A bucket is one number: the moment at which it would be full again (GCRA, ITU-T I.371). Spending moves that moment
+into the future; what lies further ahead than the burst is too much. So a socket's three buckets are three floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Verdict(IntEnum):
+    FINE = 0
+    OVER = 1  # answered `rate`; the client waits and tries again
+    FLOOD = 2  # twice the burst and more, refusals notwithstanding: the socket is closed with 4429
+
+
+class Rate(NamedTuple):
+    """So much per second in the long run, and `burst` at once."""
+
+    per_second: float
+    burst: float
+
+
+class Allowance(NamedTuple):
+    """What one scope may send. Messages and bytes count whether they are served or not, ops only where taken."""
+
+    messages: Rate
+    ops: Rate
+    bytes: Rate
+
+
+# The defaults stop a runaway or hostile client, not a busy one. A person makes up to 60 messages a second (a drag) and a
+# replay of 10,000 ops arrives in 20 messages; a script in a closed loop with 64 edits in flight reaches a few thousand
+# edits a second. One core serves about 30,000 edits a second, so a connection may take a third of it, and a tenant
+# that means to take all of it is held by its own limit where an operator sets one below these.
+MEBIBYTE = 1024 * 1024
+CONNECTION = Allowance(Rate(10_000, 20_000), Rate(20_000, 40_000), Rate(8 * MEBIBYTE, 16 * MEBIBYTE))
+USER = Allowance(Rate(20_000, 40_000), Rate(40_000, 80_000), Rate(16 * MEBIBYTE, 32 * MEBIBYTE))
+TENANT = Allowance(Rate(100_000, 200_000), Rate(100_000, 200_000), Rate(64 * MEBIBYTE, 128 * MEBIBYTE))
+ADDRESS = Allowance(Rate(100_000, 200_000), Rate(100_000, 200_000), Rate(64 * MEBIBYTE, 128 * MEBIBYTE))
+
+
+class Bounds(NamedTuple):
+    """How many sockets at once, and how fast each scope may send. An office behind one address is many people."""
+
+    sockets: int = 50_000
+    sockets_per_user: int = 2_000  # scripts and load tests run many as one user; a person has a few tabs
+    sockets_per_tenant: int = 20_000
+    sockets_per_address: int = 20_000
+    connection: Allowance = CONNECTION
+    user: Allowance = USER
+    tenant: Allowance = TENANT
+    address: Allowance = ADDRESS
+
+
+class Meter:
+    """The three buckets of one connection, user, tenant or address."""
+
+    __slots__ = ("_bytes", "_messages", "_ops", "allowance", "sockets")
+
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
+        self.sockets = 0
+        self._messages = 0.0
+        self._ops = 0.0
+        self._bytes = 0.0
+
+    def spend(self, now: float, size: int) -> Verdict:
+        """Count one message of `size` bytes."""
+        messages, _, content = self.allowance
+        self._messages = max(self._messages, now) + 1 / messages.per_second
+        self._bytes = max(self._bytes, now) + size / content.per_second
+        worst = max(
+            (self._messages - now) * messages.per_second / messages.burst,
+            (self._bytes - now) * content.per_second / content.burst,
+        )
+        if worst <= 1.0:
+            return Verdict.FINE
+        return Verdict.OVER if worst <= 2.0 else Verdict.FLOOD
+
+    def has_room(self, now: float, ops: int) -> bool:
+        """Whether so many ops may be taken now."""
+        rate = self.allowance.ops
+        return max(self._ops - now, 0.0) * rate.per_second + ops <= rate.burst
+
+    def take(self, now: float, ops: int) -> None:
+        self._ops = max(self._ops, now) + ops / self.allowance.ops.per_second
+
+    def is_rested(self, now: float) -> bool:
+        """Nobody counts on it and every bucket is full: forgetting it forgives nothing."""
+        return self.sockets == 0 and max(self._messages, self._ops, self._bytes) <= now
+
+
+def spend(meters: Iterable[Meter], now: float, size: int, ops: int) -> Verdict:
+    """Count a message in every scope; its ops count only where all of them have room."""
+    worst = Verdict.FINE
+    for meter in meters:
+        verdict = meter.spend(now, size)
+        if verdict > worst:
+            worst = verdict
+    if not ops or worst is not Verdict.FINE:
+        return worst
+    for meter in meters:
+        if not meter.has_room(now, ops):
+            return Verdict.OVER
+    for meter in meters:
+        meter.take(now, ops)
+    return worst
+
+
+class Admission:
+    """Who is connected, and the buckets that connections of one user, tenant or address share."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.sockets = 0
+        self._meters: dict[tuple[str, ...], Meter] = {}  # by scope and name
+
+    def arrive(self, address: str) -> Meter | None:
+        """Before anything is known of a socket but where it comes from. None: it is one too many."""
+        if self.sockets >= self.bounds.sockets:
+            return None
+        meter = self._enter(("address", address), self.bounds.address, self.bounds.sockets_per_address)
+        if meter is not None:
+            self.sockets += 1
+        return meter
+
+    def admit(self, tenant: str, user: str) -> tuple[Meter, Meter] | None:
+        """Once the token has told who it is: the meters of user and tenant. None: it is one too many."""
+        mine = self._enter(("user", tenant, user), self.bounds.user, self.bounds.sockets_per_user)
+        if mine is None:
+            return None
+        ours = self._enter(("tenant", tenant), self.bounds.tenant, self.bounds.sockets_per_tenant)
+        if ours is None:
+            mine.sockets -= 1
+            return None
+        return mine, ours
+
+    def leave(self, meters: Iterable[Meter]) -> None:
+        """A socket that arrived is gone; `meters` are those it was given."""
+        self.sockets -= 1
+        for meter in meters:
+            meter.sockets -= 1
+
+    def forget(self, now: float) -> None:
+        """Drop the buckets nobody uses; called now and then, so that strangers leave no memory behind."""
+        for key in [key for key, meter in self._meters.items() if meter.is_rested(now)]:
+            del self._meters[key]
+
+    def _enter(self, key: tuple[str, ...], allowance: Allowance, most: int) -> Meter | None:
+        meter = self._meters.get(key)
+        if meter is None:
+            meter = self._meters[key] = Meter(allowance)
+        if meter.sockets >= most:
+            return None
+        meter.sockets += 1
+        return meter
