@@ -48,6 +48,10 @@ class Codec(Protocol):
 
     def encode(self, message: ServerMessage | ClientMessage) -> bytes: ...
 
+    def encode_value(self, value: Any) -> bytes:
+        """A part of a message, to be embedded as `msgspec.Raw`."""
+        ...
+
     def decode(self, data: bytes) -> Decoded:
         """Raises BadMessage for bytes that are no message."""
         ...
@@ -70,6 +74,9 @@ class JsonCodec:
 
     def encode(self, message: ServerMessage | ClientMessage) -> bytes:
         return self._encoder.encode(message)
+
+    def encode_value(self, value: Any) -> bytes:
+        return self._encoder.encode(value)
 
     def decode(self, data: bytes) -> Decoded:
         try:
@@ -103,6 +110,9 @@ class MsgpackCodec:
     def encode(self, message: ServerMessage | ClientMessage) -> bytes:
         return self._encoder.encode(message)
 
+    def encode_value(self, value: Any) -> bytes:
+        return self._encoder.encode(value)
+
     def decode(self, data: bytes) -> Decoded:
         try:
             return Decoded(self._client.decode(data))
@@ -118,6 +128,29 @@ class MsgpackCodec:
 
 JSON = JsonCodec()
 MSGPACK = MsgpackCodec()
+
+
+def read_json(data: bytes) -> Any:
+    """Untyped JSON in which every value can be stored: for HTTP bodies. Raises BadMessage."""
+    raw = _loads_json(data)
+    why = unstorable(raw)
+    if why is not None:
+        raise BadMessage(why)
+    return raw
+
+
+def decode_edit(data: bytes) -> Decoded:
+    """The `edit` message as an HTTP body, where `type` may be left out. Raises BadMessage."""
+    try:
+        decoded = JSON.decode(data)
+    except BadMessage:
+        raw = _loads_json(data)
+        if not isinstance(raw, dict) or "type" in raw:
+            raise
+        decoded = decode_loosely({**raw, "type": "edit"})
+    if not isinstance(decoded.message, Edit):
+        raise BadMessage("not an edit")
+    return decoded
 
 
 class DuplicateKey(dict[str, Any]):

@@ -1,0 +1,388 @@
+"""Cutting a batch: judging waiting edits against the tree, in order, and collecting what their commit must write.
+
+Synchronous from the first op to the last; the tree is ahead of what is confirmed until the batch settles, and
+`Cut.undo` takes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from sync.apply import RESPACE, Stamp, apply, inverse
+from sync.codec import Malformed
+from sync.effects import Effect
+from sync.identity import Author, Identity
+from sync.judge import judge
+from sync.limits import Limits
+from sync.ops import Delete, Move, Op, Update, target_of
+from sync.ports import (
+    ClientCounter,
+    ConflictRecord,
+    ConnectionRow,
+    First,
+    LoggedOp,
+    NodeRow,
+    StoredResult,
+)
+from sync.protocol import UNCONSUMED, ConflictView, Mode, Outcome, Policy, RejectionCode, Result
+from sync.session import Participant
+from sync.tree import Before, Tree
+from sync.values import Refused
+from sync.verdict import SET_ASIDE_CODES, Asking, SetAside, Verdict
+
+ClientKey = tuple[str, str]  # (user, client_id)
+Numbered = tuple[str, str, int]  # (user, client_id, n)
+
+_STRUCTURAL = (Delete, Move)  # what a writer who is still catching up may not do (SEMANTICS 22)
+_ACTIVITIES = {
+    "insert": "node_created",
+    "update": "node_edited",
+    "move": "node_moved",
+    "delete": "node_deleted",
+    "restore": "node_restored",
+    "connect": "connection_created",
+    "disconnect": "connection_deleted",
+    "configure": "tree_edited",
+    "import": "nodes_imported",
+}
+
+
+class PendingEdit:
+    """An edit that waits in a room's inbox. `reply` takes its outcome, once.
+
+    `irregular` says that its numbers do not simply follow, so that storage is asked before it is judged; `recalled`
+    that it has been.
+    """
+
+    __slots__ = (
+        "author",
+        "identity",
+        "irregular",
+        "mode",
+        "ops",
+        "participant",
+        "poisoned",
+        "policy",
+        "recalled",
+        "ref",
+        "reply",
+        "size",
+        "waiting_since",
+    )
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        author: Author,
+        ops: list[Op | Malformed],
+        mode: Mode,
+        policy: Policy,
+        ref: Any,
+        size: int,
+        participant: Participant | None,
+        reply: Callable[[Outcome], None],
+        waiting_since: float,
+    ) -> None:
+        self.identity = identity
+        self.author = author
+        self.ops = ops
+        self.mode = mode
+        self.policy = policy
+        self.ref = ref
+        self.size = size
+        self.participant = participant
+        self.reply = reply
+        self.waiting_since = waiting_since
+        self.irregular = False
+        self.recalled = False
+        self.poisoned: set[int] = set()  # places of ops that the database cannot hold (SEMANTICS 6)
+
+    @property
+    def client(self) -> ClientKey:
+        return self.author.user, self.author.client
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a whole edit cannot be judged now: none of its n is consumed."""
+
+    code: RejectionCode
+    why: str
+
+
+class Judged(msgspec.Struct):
+    """An edit with its results, in order."""
+
+    edit: PendingEdit
+    results: list[Result]
+    landed: bool | None = None
+
+
+class Cut:
+    """One batch in the making. `counters` starts as the room's and is only changed here."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        seq: int,
+        conflicts: int,
+        limits: Limits,
+        counters: dict[ClientKey, int],
+        firsts: dict[Numbered, First],
+        respace_id: str,
+    ) -> None:
+        self.tree = tree
+        self.seq = seq
+        self.conflicts = conflicts
+        self.judged: list[Judged] = []
+        self.ops: list[LoggedOp] = []
+        self.results: list[StoredResult] = []
+        self.records: list[ConflictRecord] = []
+        self.used: dict[ClientKey, int] = {}
+        self._limits = limits
+        self._counters = counters
+        self._firsts = firsts
+        self._answered: dict[Numbered, tuple[str, Result]] = {}
+        self._befores: list[Before] = []
+        self._respace = Author(user="treesync", client=RESPACE + respace_id, via="server")
+        self._respaced = 0
+
+    # ---- judging
+
+    def take(self, edit: PendingEdit, refusal: Refusal | None) -> None:
+        """Judge a whole edit; its results stand in `judged`."""
+        if refusal is not None:
+            results = [self._refused(edit, op, refusal) for op in edit.ops]
+            self.judged.append(Judged(edit, results))
+        elif edit.mode == "replay" and edit.policy == "all_or_nothing":
+            self._take_whole(edit)
+        else:
+            self.judged.append(Judged(edit, [self._answer(edit, place, op) for place, op in enumerate(edit.ops)]))
+
+    def _refused(self, edit: PendingEdit, op: Op | Malformed, refusal: Refusal) -> Result:
+        if op.n <= self._last_n(edit):
+            return self._duplicate(edit, op)
+        return Result(n=op.n, status="rejected", code=refusal.code, why=refusal.why)
+
+    def _take_whole(self, edit: PendingEdit) -> None:
+        """All or nothing: where one op would not land, everything this edit did is taken back (SEMANTICS 27)."""
+        kept = (self.seq, self.conflicts, len(self.ops), len(self.results), len(self.records), len(self._befores))
+        last_n = self.used.get(edit.client)
+        results = [self._answer(edit, place, op) for place, op in enumerate(edit.ops)]
+        if all(result.status in ("applied", "merged", "unchanged", "duplicate") for result in results):
+            self.judged.append(Judged(edit, results, landed=True))
+            return
+        self.seq, self.conflicts, ops, stored, records, befores = kept
+        for before in reversed(self._befores[befores:]):
+            self.tree.undo(before)
+        del self._befores[befores:], self.ops[ops:], self.results[stored:], self.records[records:]
+        for op in edit.ops:
+            self._answered.pop((*edit.client, op.n), None)
+        if last_n is None:
+            self.used.pop(edit.client, None)
+        else:
+            self.used[edit.client] = last_n
+        blocking = [_without_id(result) for result in results if result.status in ("conflict", "rejected")]
+        self.judged.append(Judged(edit, blocking, landed=False))
+
+    def _answer(self, edit: PendingEdit, place: int, op: Op | Malformed) -> Result:
+        last_n = self._last_n(edit)
+        if op.n <= last_n:
+            return self._duplicate(edit, op)
+        if op.n > last_n + 1:
+            why = f"n {last_n + 1} comes next"
+            return Result(n=op.n, status="rejected", code="gap", why=why, expected=last_n + 1)
+        result = self._judge(edit, place, op)
+        if result.code is UNSET or result.code not in UNCONSUMED:
+            self.used[edit.client] = op.n
+            self._answered[(*edit.client, op.n)] = (_target(op), result)
+        return result
+
+    def _last_n(self, edit: PendingEdit) -> int:
+        used = self.used.get(edit.client)
+        return self._counters.get(edit.client, 0) if used is None else used
+
+    def _duplicate(self, edit: PendingEdit, op: Op | Malformed) -> Result:
+        """The first answer again; from this very batch, or as storage recalls it (P2)."""
+        key = (*edit.client, op.n)
+        answered = self._answered.get(key)
+        if answered is not None:
+            target, first = answered[0], msgspec.to_builtins(answered[1])
+        else:
+            recalled = self._firsts.get(key)
+            if recalled is None:
+                return Result(n=op.n, status="duplicate", first={"n": op.n, "status": "unknown"})
+            target, first = recalled.target, recalled.result
+        if target != _target(op):
+            return Result(n=op.n, status="rejected", code="reused", why=f"n {op.n} was used for another op")
+        return Result(n=op.n, status="duplicate", first=first)
+
+    def _judge(self, edit: PendingEdit, place: int, op: Op | Malformed) -> Result:
+        try:
+            if isinstance(op, Malformed):
+                raise Refused("invalid", op.why)
+            if place in edit.poisoned:
+                raise Refused("invalid", "the database cannot hold this value")
+            if op.base > self.seq:
+                raise Refused("invalid", f"base {op.base} lies ahead of the tree")
+            if isinstance(op, _STRUCTURAL) and edit.participant is not None and not edit.participant.live:
+                raise Refused("stale", "still catching up; send it again")
+            asking = Asking(edit.author.user, edit.author.client, edit.mode, self._limits)
+            return self._apply(edit, op, judge(self.tree, op, asking))
+        except SetAside as aside:
+            return self._set_aside(edit, op, aside)
+        except Refused as refused:
+            if edit.mode == "replay" and refused.code in SET_ASIDE_CODES:
+                return self._set_aside(edit, op, SetAside({}, refused.code))
+            return self._reject(edit, op, refused)
+
+    # ---- collecting
+
+    def _apply(self, edit: PendingEdit, op: Op, verdict: Verdict) -> Result:
+        if verdict.effect is None:
+            self._store_result(edit, op, verdict.status)
+            return Result(n=op.n, status=verdict.status)
+        for move in verdict.respaced:
+            self._respaced += 1
+            self._log(move, self._respace, self._respaced, "live", "")
+        self._log(verdict.effect, edit.author, op.n, edit.mode, _activity(op))
+        return Result(
+            n=op.n,
+            status="applied",
+            seq=self.seq,
+            effective=verdict.effect if verdict.differs else UNSET,
+            in_trash=verdict.in_trash,
+            overwrote=verdict.overwrote,
+        )
+
+    def _log(self, effect: Effect, author: Author, n: int, mode: str, activity: str) -> None:
+        self.seq += 1
+        _number_nodes(effect, self.seq)
+        before = apply(self.tree, effect, Stamp(self.seq, author.user, author.client))
+        self._befores.append(before)
+        self.ops.append(
+            LoggedOp(
+                seq=self.seq,
+                n=n,
+                author=author,
+                effect=effect,
+                inverse=inverse(effect, before),
+                mode=mode,
+                activity=activity,
+            )
+        )
+
+    def _set_aside(self, edit: PendingEdit, op: Op | Malformed, aside: SetAside) -> Result:
+        assert not isinstance(op, Malformed), "what cannot be read cannot be set aside"
+        self.conflicts += 1
+        node = getattr(op, "node", UNSET)
+        connection = getattr(op, "connection", UNSET)
+        view = ConflictView(
+            id=self.conflicts, node=node, connection=connection, code=aside.code or UNSET, paths=aside.paths
+        )
+        self.records.append(
+            ConflictRecord(
+                id=self.conflicts,
+                node=node or "",
+                connection=connection or "",
+                user=edit.author.user,
+                client=edit.author.client,
+                n=op.n,
+                base=op.base,
+                code=aside.code,
+                op=msgspec.to_builtins(op),
+                paths=msgspec.to_builtins(aside.paths),
+            )
+        )
+        self._store_result(edit, op, "conflict", conflict=self.conflicts)
+        return Result(n=op.n, status="conflict", conflict=view)
+
+    def _reject(self, edit: PendingEdit, op: Op | Malformed, refused: Refused) -> Result:
+        code: RejectionCode = refused.code  # type: ignore[assignment]  # judges raise codes of the table only
+        if code not in UNCONSUMED:
+            self._store_result(edit, op, "rejected", code=code)
+        return Result(n=op.n, status="rejected", code=code, why=refused.why)
+
+    def _store_result(
+        self, edit: PendingEdit, op: Op | Malformed, status: str, *, code: str = "", conflict: int = 0
+    ) -> None:
+        user, client = edit.client
+        self.results.append(
+            StoredResult(
+                user=user, client=client, n=op.n, target=_target(op), status=status, code=code, conflict=conflict
+            )
+        )
+
+    # ---- what the commit writes, and taking it back
+
+    @property
+    def writes(self) -> bool:
+        return bool(self.used)
+
+    def rows(self) -> tuple[list[NodeRow], list[ConnectionRow], bool]:
+        """Every changed node and connection as it stands now, each once; whether the tree's own fields changed."""
+        by: dict[str, str] = {}
+        connections: dict[str, str] = {}
+        details = False
+        for op, before in zip(self.ops, self._befores, strict=True):
+            by |= dict.fromkeys((node_id for node_id, _ in before.nodes), op.author.user)
+            connections |= dict.fromkeys((one for one, _ in before.connections), op.author.user)
+            details = details or bool(before.details)
+        return self._node_rows(by), self._connection_rows(connections), details
+
+    def _node_rows(self, by: dict[str, str]) -> list[NodeRow]:
+        rows = []
+        for node_id, user in by.items():
+            held = self.tree.nodes[node_id]
+            rows.append(NodeRow(node=held.node, marks=held.marks, deleted=held.deleted, by=user))
+        return rows
+
+    def _connection_rows(self, by: dict[str, str]) -> list[ConnectionRow]:
+        rows = []
+        for connection_id, user in by.items():
+            held = self.tree.connections[connection_id]
+            rows.append(ConnectionRow(connection=held.connection, marks=held.marks, deleted=held.deleted, by=user))
+        return rows
+
+    def client_counters(self) -> list[ClientCounter]:
+        return [ClientCounter(user=user, client=client, last_n=n) for (user, client), n in self.used.items()]
+
+    def undo(self) -> None:
+        for before in reversed(self._befores):
+            self.tree.undo(before)
+
+    def redo(self) -> None:
+        """Apply again what `undo` took back; effective ops need no judging."""
+        for op in self.ops:
+            apply(self.tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
+
+
+def _number_nodes(effect: Effect, seq: int) -> None:
+    """Nodes that travel inside an op carry its seq (SEMANTICS 30)."""
+    nodes = getattr(effect, "nodes", None)
+    if nodes is not None:
+        effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in nodes]  # type: ignore[union-attr]
+
+
+def _target(op: Op | Malformed) -> str:
+    return "" if isinstance(op, Malformed) else target_of(op)
+
+
+def _without_id(result: Result) -> Result:
+    if result.conflict is UNSET:
+        return result
+    return msgspec.structs.replace(result, conflict=msgspec.structs.replace(result.conflict, id=UNSET))
+
+
+def _activity(op: Op) -> str:
+    if isinstance(op, Update):
+        if isinstance(op.connection, str):
+            return "connection_edited"
+        if any(path.startswith("template_data.") for path in op.set or ()):
+            return "template_filled"
+    return _ACTIVITIES[str(op.__struct_config__.tag)]

@@ -1,0 +1,149 @@
+"""Updates of fields, labels and the tree's own settings: same value, last writer, conflict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from sync import effects, ops
+from sync.marks import Marks, mark_of
+from sync.nodes import Details, Node
+from sync.protocol import ConflictPath, Lost
+from sync.tree import HeldConnection, Tree
+from sync.values import (
+    ABSENT,
+    NODE_FIELDS,
+    NODE_MAPS,
+    TREE_FIELDS,
+    TREE_MAPS,
+    Refused,
+    check_paths,
+    check_value,
+    is_view_state,
+    read,
+)
+from sync.verdict import UNCHANGED, Asking, SetAside, Verdict
+
+
+def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
+    if isinstance(op.connection, str):
+        return _update_connection(tree, op, asking)
+    if not isinstance(op.node, str):
+        raise Refused("invalid", "an update names a node or a connection")
+    changed, unset = op.set or {}, op.unset or []
+    check_paths(changed, unset, NODE_FIELDS, NODE_MAPS, asking.limits)
+    held = tree.nodes.get(op.node)
+    if held is None:
+        raise Refused("node_missing", f"there is no node {op.node}")
+    if held.deleted is not None and asking.mode == "replay":
+        raise SetAside({path: ConflictPath(mine=value) for path, value in changed.items()}, "node_missing")
+    changed, unset = _what_differs(held.node, changed, unset)
+    if not changed and not unset:
+        return UNCHANGED
+    lost = _lost(held.node, held.marks, changed, unset, op, asking)
+    return Verdict(
+        effect=effects.Update(node=op.node, set=changed or UNSET, unset=unset or UNSET),
+        in_trash=held.deleted is not None,
+        overwrote=lost or UNSET,
+        differs=len(changed) != len(op.set or ()) or len(unset) != len(op.unset or ()),
+    )
+
+
+def configure(tree: Tree, op: ops.Configure, asking: Asking) -> Verdict:
+    changed, unset = op.set or {}, op.unset or []
+    check_paths(changed, unset, TREE_FIELDS, TREE_MAPS, asking.limits)
+    held = tree.details
+    changed, unset = _what_differs(held.details, changed, unset)
+    if not changed and not unset:
+        return UNCHANGED
+    lost = _lost(held.details, held.marks, changed, unset, op, asking)
+    return Verdict(
+        effect=effects.Configure(set=changed or UNSET, unset=unset or UNSET),
+        overwrote=lost or UNSET,
+        differs=len(changed) != len(op.set or ()) or len(unset) != len(op.unset or ()),
+    )
+
+
+def _update_connection(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
+    assert isinstance(op.connection, str)
+    changed = op.set or {}
+    if isinstance(op.node, str) or op.unset or set(changed) != {"label"}:
+        raise Refused("invalid", "an update of a connection sets its label and nothing else")
+    label = changed["label"]
+    check_label(label, asking)
+    held = held_connection(tree, op.connection)
+    if held.connection.label == label:
+        return UNCHANGED
+    lost: dict[str, Lost] = {}
+    seq, by = mark_of(held.marks, "label").by_others(asking.user, asking.client)
+    if seq > op.base and asking.mode != "force":
+        if asking.mode == "replay":
+            raise SetAside({"label": ConflictPath(mine=label, theirs=held.connection.label, by=by, seq=seq)})
+        lost["label"] = Lost(value=held.connection.label, by=by, seq=seq)
+    effect = effects.Update(connection=op.connection, set={"label": label})
+    return Verdict(effect=effect, in_trash=held.deleted is not None, overwrote=lost or UNSET)
+
+
+def _what_differs(thing: Node | Details, changed: dict[str, Any], unset: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Leave out what is so already."""
+    differing = {path: value for path, value in changed.items() if not same(read(thing, path), value)}
+    return differing, [path for path in unset if read(thing, path) is not ABSENT]
+
+
+def same(left: Any, right: Any) -> bool:
+    # True == 1 in Python, but not in JSON
+    return (
+        bool(left == right)
+        and (type(left) is type(right) or not isinstance(left, bool | dict | list))
+        and (type(left) in (str, int, float) or msgspec.json.encode(left) == msgspec.json.encode(right))
+    )
+
+
+def _lost(
+    thing: Node | Details,
+    marks: Marks,
+    changed: dict[str, Any],
+    unset: Iterable[str],
+    op: ops.Update | ops.Configure,
+    asking: Asking,
+) -> dict[str, Lost]:
+    """The values someone else put there since base. In `replay` they set the op aside."""
+    lost: dict[str, Lost] = {}
+    was = op.was or {}
+    for path in (*changed, *unset):
+        if is_view_state(path):
+            continue
+        mark = marks.get(path)
+        if mark is None:
+            mark = mark_of(marks, path)
+        seq, by = mark.by_others(asking.user, asking.client)
+        if seq <= op.base or (op.base == 0 and path in was and same(read(thing, path), was[path])):
+            continue
+        theirs = read(thing, path)
+        lost[path] = Lost(value=None if theirs is ABSENT else theirs, by=by, seq=seq)
+    if lost and asking.mode == "replay":
+        raise SetAside(
+            {
+                path: ConflictPath(
+                    base=was.get(path, UNSET), mine=changed.get(path), theirs=one.value, by=one.by, seq=one.seq
+                )
+                for path, one in lost.items()
+            }
+        )
+    return lost
+
+
+def held_connection(tree: Tree, connection_id: str) -> HeldConnection:
+    held = tree.connections.get(connection_id)
+    if held is None:
+        raise Refused("connection_missing", f"there is no connection {connection_id}")
+    return held
+
+
+def check_label(label: Any, asking: Asking) -> None:
+    check_value(label, "label", asking.limits)
+    if type(label) is not str:
+        raise Refused("invalid", "a label must be text")

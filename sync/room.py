@@ -1,0 +1,353 @@
+"""An open tree in one instance: the tree, who is there, what waits, what is in flight, and what is confirmed.
+
+Sans-I/O: every method is synchronous, and time, marks and ids are parameters. While a batch is in flight the tree is
+ahead of the confirmed position; whoever joins meanwhile is served the confirmed state (SEMANTICS 8).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from msgspec import UNSET
+
+from sync.access import allows, role_in
+from sync.apply import Stamp, apply
+from sync.codec import Codec, CodecName
+from sync.cut import ClientKey, Cut, Judged, Numbered, PendingEdit, Refusal
+from sync.identity import Position, TreeKey
+from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
+from sync.nodes import State
+from sync.ports import Batch, First, Head, LoadedTree, LoggedOp, Missing, Recalled, Receipt, Rights
+from sync.protocol import Ops, Outcome
+from sync.recent import Commit, Recent, ops_message
+from sync.session import Participant
+from sync.snapshots import EncodedState, encode_state
+from sync.tree import Held, HeldConnection, HeldDetails, Tree
+
+INBOX_OPS = 20_000  # ten clients at their limit of unanswered ops
+INBOX_BYTES = 32 * 1024 * 1024  # four of the largest edits that HTTP takes
+SNAPSHOT_LAG = 500  # ops behind which an encoded state is made anew rather than sent with the ops after it
+
+
+class Flight(msgspec.Struct):
+    """A batch on its way to the database. `batch` is None where nothing is to be written."""
+
+    cut: Cut
+    batch: Batch | None
+    size: int
+
+
+class Settled(msgspec.Struct):
+    """What a settled batch tells: to each author his outcome, to everyone the commit (None: no op was applied)."""
+
+    outcomes: list[tuple[PendingEdit, Outcome]]
+    commit: Commit | None
+
+
+class Room:
+    """See the module. The hub alone decides when to cut, and lets one batch of a room be in flight at a time."""
+
+    def __init__(self, loaded: LoadedTree, limits: Limits) -> None:
+        self.key: TreeKey = loaded.key
+        self.rights: Rights = loaded.rights
+        self.tree = tree_of(loaded)
+        self.epoch = loaded.head.epoch
+        self.commit = loaded.head.commit
+        self.seq = loaded.head.seq
+        self.mark = loaded.head.mark
+        self.participants: dict[str, Participant] = {}
+        self.inbox: deque[PendingEdit] = deque()
+        self.inbox_ops = 0
+        self.inbox_bytes = 0
+        self.flight: Flight | None = None
+        self.recent = Recent(self.seq, self.mark)
+        self.was_reset = False
+        self._limits = limits
+        self._conflicts = loaded.head.conflicts
+        self._counters: dict[ClientKey, int] = {}
+        self._expected: dict[ClientKey, int] = {}  # the n that follows what waits, where it differs from _counters
+        self._unanswered: Counter[ClientKey] = Counter()
+        self._firsts: dict[Numbered, First] = {}
+        self._states: dict[CodecName, EncodedState] = {}
+
+    # ---- edits coming in
+
+    def offer(self, edit: PendingEdit) -> Refusal | None:
+        """Put an edit into the inbox, whole, or say why not."""
+        if self.inbox_ops + len(edit.ops) > INBOX_OPS or self.inbox_bytes + edit.size > INBOX_BYTES:
+            return Refusal("unavailable", "too much is waiting for this tree; try again later")
+        allowed = self._limits.unanswered_ops if edit.participant is not None else self._limits.resume_ops
+        if self._unanswered[edit.client] + len(edit.ops) > allowed:
+            return Refusal("rate", f"at most {allowed} ops may wait for their answer")
+        edit.irregular = not self._follows(edit)
+        self.inbox.append(edit)
+        self.inbox_ops += len(edit.ops)
+        self.inbox_bytes += edit.size
+        self._unanswered[edit.client] += len(edit.ops)
+        return None
+
+    def _follows(self, edit: PendingEdit) -> bool:
+        """Whether the edit's numbers go on where this client's stand; only then nothing must be looked up."""
+        expected = self._expected.get(edit.client, self._counters.get(edit.client))
+        if expected is None:
+            return False
+        for op in edit.ops:
+            expected += 1
+            if op.n != expected:
+                return False
+        self._expected[edit.client] = expected
+        return True
+
+    def unrecalled(self) -> list[PendingEdit]:
+        """Waiting edits about whose numbers storage must be asked first (SEMANTICS 2: a gap is never guessed)."""
+        return [edit for edit in self.inbox if edit.irregular and not edit.recalled]
+
+    def recalled(self, edit: PendingEdit, recalled: Recalled) -> None:
+        """Take what storage said, asked after the edit had arrived."""
+        edit.recalled = True
+        self.know_client(edit.client, recalled.last_n)
+        for n, first in recalled.firsts.items():
+            self._firsts[(*edit.client, n)] = first
+
+    def know_client(self, client: ClientKey, last_n: int) -> None:
+        self._counters[client] = max(last_n, self._counters.get(client, 0))
+
+    def last_n(self, client: ClientKey) -> int:
+        return self._counters.get(client, 0)
+
+    # ---- one batch
+
+    def cut(self, mark: str, respace_id: str) -> Flight:
+        """Judge what waits, in order, up to a batch's size, and put it in flight."""
+        assert self.flight is None, "one batch of a room at a time"
+        cut = Cut(
+            self.tree,
+            seq=self.seq,
+            conflicts=self._conflicts,
+            limits=self._limits,
+            counters=self._counters,
+            firsts=self._firsts,
+            respace_id=respace_id,
+        )
+        size = 0
+        while self.inbox and (not cut.judged or (size < BATCH_BYTES and len(cut.ops) < BATCH_ROWS)):
+            if self.inbox[0].irregular and not self.inbox[0].recalled:
+                break  # it came while the others were being looked up
+            edit = self.inbox.popleft()
+            self.inbox_ops -= len(edit.ops)
+            self.inbox_bytes -= edit.size
+            size += edit.size
+            cut.take(edit, self._refusal(edit))
+        self.flight = Flight(cut, self._batch(cut, mark) if cut.writes else None, size)
+        return self.flight
+
+    def _refusal(self, edit: PendingEdit) -> Refusal | None:
+        """Rights are judged when the batch is cut (SEMANTICS 31)."""
+        if self.rights.frozen:
+            return Refusal("unavailable", "the tree is frozen")
+        if not allows(role_in(self.rights, edit.identity), "edit"):
+            return Refusal("forbidden", "editing needs the role of an editor")
+        ahead = any(not hasattr(op, "why") and op.base > self.seq for op in edit.ops) if self.was_reset else False
+        return Refusal("stale", "the tree was restored; open it again") if ahead else None
+
+    def _batch(self, cut: Cut, mark: str) -> Batch:
+        nodes, connections, details = cut.rows()
+        return Batch(
+            key=self.key,
+            epoch=self.epoch,
+            commit=self.commit,
+            seq=self.seq,
+            mark=mark,
+            ops=cut.ops,
+            nodes=nodes,
+            connections=connections,
+            details=self.tree.details.details if details else None,
+            detail_marks=self.tree.details.marks if details else None,
+            counters=cut.client_counters(),
+            results=cut.results,
+            conflicts=cut.records,
+            node_count=self.tree.live,
+        )
+
+    def settle(self, receipt: Receipt | None) -> Settled:
+        """The batch is durable (or wrote nothing, receipt None): confirm it and say what to tell."""
+        flight, self.flight = self.flight, None
+        assert flight is not None, "nothing is in flight"
+        commit = None
+        cut = flight.cut
+        if flight.batch is not None:
+            assert receipt is not None, "what was written has a receipt"
+            assert receipt.committed, "only what was committed is confirmed"
+            self.commit += 1
+            self._conflicts = cut.conflicts
+            self._counters.update(cut.used)
+            commit = self._confirm(flight.batch, receipt)
+        for judged in cut.judged:
+            self._forget(judged)
+        return Settled([(judged.edit, self._outcome(judged)) for judged in cut.judged], commit)
+
+    def _confirm(self, batch: Batch, receipt: Receipt) -> Commit | None:
+        if not batch.ops:
+            return None
+        for op in batch.ops:
+            op.commit, op.mark, op.at = self.commit, batch.mark, receipt.at
+        self.seq, self.mark = batch.ops[-1].seq, batch.mark
+        commit = Commit(ops_message(self.key.tree, batch.ops, self.tree.digest))
+        self.recent.append(commit)
+        return commit
+
+    def _forget(self, judged: Judged) -> None:
+        """Drop what was looked up for an edit, and count on from what is confirmed where a number was left unused."""
+        edit = judged.edit
+        if edit.irregular:
+            for op in edit.ops:
+                self._firsts.pop((*edit.client, op.n), None)
+        self._answered(edit)
+
+    def _answered(self, edit: PendingEdit) -> None:
+        self._unanswered[edit.client] -= len(edit.ops)
+        if self._unanswered[edit.client] <= 0:
+            del self._unanswered[edit.client]
+            self._expected.pop(edit.client, None)
+
+    def _outcome(self, judged: Judged) -> Outcome:
+        edit = judged.edit
+        return Outcome(
+            tree=self.key.tree,
+            ref=edit.ref,
+            seq=self.seq,
+            landed=UNSET if judged.landed is None else judged.landed,
+            results=judged.results,
+        )
+
+    def roll_back(self) -> None:
+        """Nothing of the flight is known to be stored: undo it and let its edits wait again, in their order."""
+        flight, self.flight = self.flight, None
+        assert flight is not None, "nothing is in flight"
+        flight.cut.undo()
+        for judged in reversed(flight.cut.judged):
+            edit = judged.edit
+            edit.irregular, edit.recalled = True, False
+            self.inbox.appendleft(edit)
+            self.inbox_ops += len(edit.ops)
+            self.inbox_bytes += edit.size
+
+    def refuse_waiting(self, refusal: Refusal) -> list[tuple[PendingEdit, Outcome]]:
+        """Answer everything that waits with a refusal that uses up no n."""
+        refused = []
+        while self.inbox:
+            edit = self.inbox.popleft()
+            self._answered(edit)
+            refused.append((edit, self.refused(edit, refusal)))
+        self.inbox_ops = self.inbox_bytes = 0
+        return refused
+
+    def refused(self, edit: PendingEdit, refusal: Refusal) -> Outcome:
+        cut = Cut(
+            self.tree,
+            seq=self.seq,
+            conflicts=0,
+            limits=self._limits,
+            counters={},
+            firsts={},
+            respace_id="",
+        )
+        cut.take(edit, refusal)
+        return self._outcome(cut.judged[0])
+
+    # ---- commits of other instances
+
+    def ingest(self, missing: Missing) -> Commit | None:
+        """Take ops that are in the log and not here. They are facts: nothing is judged."""
+        assert self.flight is None, "not while a batch is in flight"
+        for counter in missing.counters:
+            self._counters[(counter.user, counter.client)] = counter.last_n
+        self.commit = missing.head.commit
+        self._conflicts = missing.head.conflicts
+        return self._take_rows(missing.ops)
+
+    def _take_rows(self, rows: Sequence[LoggedOp]) -> Commit | None:
+        rows = [row for row in rows if row.seq > self.seq]
+        if not rows:
+            return None
+        assert rows[0].seq == self.seq + 1, "a gap in the log"
+        for row in rows:
+            apply(self.tree, row.effect, Stamp(row.seq, row.author.user, row.author.client))
+        self.seq, self.mark = rows[-1].seq, rows[-1].mark
+        commit = Commit(ops_message(self.key.tree, rows, self.tree.digest))
+        self.recent.append(commit)
+        return commit
+
+    def follow(
+        self, ops: Ops | None, encoded: dict[CodecName, bytes], counters: dict[ClientKey, int], conflicts: int
+    ) -> Commit | None:
+        """Take the very next commit as another instance broadcast it."""
+        assert self.flight is None, "not while a batch is in flight"
+        self.commit += 1
+        self._conflicts = conflicts
+        self._counters.update(counters)
+        if ops is None:
+            return None
+        assert ops.after == self.seq, "the next commit begins where this one ends"
+        for place, effect in enumerate(ops.ops):
+            assert isinstance(effect.by, int)
+            author = ops.authors[effect.by]
+            apply(self.tree, effect, Stamp(ops.after + place + 1, author.user, author.client))
+        self.seq, self.mark = ops.seq, ops.mark
+        commit = Commit(ops, encoded)
+        self.recent.append(commit)
+        return commit
+
+    @property
+    def conflicts(self) -> int:
+        """The id of the newest conflict record."""
+        return self._conflicts
+
+    # ---- confirmed state
+
+    @property
+    def position(self) -> Position:
+        return Position(self.epoch, self.seq, self.mark)
+
+    @property
+    def head(self) -> Head:
+        return Head(epoch=self.epoch, commit=self.commit, seq=self.seq, mark=self.mark, rights=self.rights.version)
+
+    @contextmanager
+    def _confirmed(self) -> Iterator[Tree]:
+        """The tree without what is in flight."""
+        if self.flight is None:
+            yield self.tree
+            return
+        self.flight.cut.undo()
+        try:
+            yield self.tree
+        finally:
+            self.flight.cut.redo()
+
+    def state(self) -> State:
+        """The confirmed state."""
+        with self._confirmed() as tree:
+            return tree.state()
+
+    def encoded_state(self, codec: Codec) -> EncodedState:
+        """An encoded state at or below the confirmed seq, with every op after it still at hand in `recent`."""
+        kept = self._states.get(codec.name)
+        if kept is None or kept.position.seq < max(self.recent.seq, self.seq - SNAPSHOT_LAG):
+            kept = self._states[codec.name] = encode_state(self.state(), self.position, codec)
+        return kept
+
+
+def tree_of(loaded: LoadedTree) -> Tree:
+    """The tree of what storage loaded."""
+    tree = Tree(HeldDetails(loaded.details, loaded.detail_marks))
+    for row in loaded.nodes:
+        tree.put_node(row.node.id, Held(row.node, row.marks, row.deleted))
+    for connection in loaded.connections:
+        tree.put_connection(
+            connection.connection.id, HeldConnection(connection.connection, connection.marks, connection.deleted)
+        )
+    return tree

@@ -1,0 +1,69 @@
+"""One welcomed socket, and its place in each room it has open."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from sync.identity import Author, Identity
+from sync.ports import Outbox
+from sync.protocol import ParticipantView, Role, ServerMessage
+
+
+class Session:
+    """What the hub knows of one socket. `opened` is by tree number; None stands for an `open` not answered yet."""
+
+    __slots__ = ("address", "client_id", "identity", "opened", "outbox", "user_agent", "visit")
+
+    def __init__(
+        self, identity: Identity, client_id: str, outbox: Outbox, *, visit: str, address: str, user_agent: str
+    ) -> None:
+        self.identity = identity
+        self.client_id = client_id
+        self.outbox = outbox
+        self.visit = visit
+        self.address = address
+        self.user_agent = user_agent
+        self.opened: dict[int, Participant | None] = {}
+
+    @property
+    def author(self) -> Author:
+        return Author(
+            user=self.identity.user,
+            client=self.client_id,
+            visit=self.visit,
+            address=self.address,
+            user_agent=self.user_agent,
+        )
+
+    def send(self, message: ServerMessage) -> None:
+        wire = self.outbox.wire
+        self.outbox.write(wire.frame(wire.codec.encode(message)))
+
+
+class Participant:
+    """A session in one room. It is `live` when it has been given every confirmed op and gets the next one as it comes.
+
+    While it is not, `reached` is the seq up to which it has been given ops, and `parts` what is left of a snapshot.
+    """
+
+    __slots__ = ("id", "live", "parts", "reached", "role", "session", "state")
+
+    def __init__(self, participant_id: str, session: Session, role: Role) -> None:
+        self.id = participant_id
+        self.session = session
+        self.role = role
+        self.live = False
+        self.reached = 0
+        self.parts: deque[bytes] = deque()
+        self.state: dict[str, Any] = {}
+
+    def view(self) -> ParticipantView:
+        identity = self.session.identity
+        return ParticipantView(
+            id=self.id,
+            user=identity.user,
+            name=identity.name or identity.user,
+            kind=identity.kind,
+            state=self.state,
+        )
