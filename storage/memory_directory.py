@@ -8,17 +8,11 @@ import msgspec
 
 from storage.memory import ActivityRow, MemoryDatabase
 from storage.memory_rows import TreeRows, encoded, rfc3339
+from sync.access import role_in
 from sync.errors import Invalid, NotFound
 from sync.identity import Author, Identity, TreeKey
-from sync.ports import Batch, Head, Rights, TreeSummary, Visibility
+from sync.ports import Batch, ConflictRecord, Head, Rights, TreeSummary, Visibility
 from sync.protocol import Role
-
-_RANK: dict[Role | None, int] = {None: 0, "viewer": 1, "commenter": 2, "editor": 3, "owner": 4}
-_ROLE_BY_VISIBILITY: dict[Visibility, Role | None] = {
-    "private": None,
-    "tenant_view": "viewer",
-    "tenant_edit": "editor",
-}
 
 
 class MemoryDirectory:
@@ -76,6 +70,16 @@ class MemoryDirectory:
         rows.deleted_at = self._database.clock.now()
         return rows.set_rights(deleted=True)
 
+    async def conflicts(
+        self, key: TreeKey, *, user: str | None, limit: int, before: int | None = None
+    ) -> list[ConflictRecord]:
+        records = sorted(self._database.living(key).conflict_records(), key=lambda record: record.id, reverse=True)
+        return [
+            record
+            for record in records
+            if (before is None or record.id < before) and (user is None or _concerns(record, user))
+        ][:limit]
+
     def _visible(self, identity: Identity) -> Iterator[TreeSummary]:
         for key, rows in self._database.trees.items():
             if key.tenant == identity.tenant and rows.deleted_at is None:
@@ -84,17 +88,14 @@ class MemoryDirectory:
                     yield summary
 
 
+def _concerns(record: ConflictRecord, user: str) -> bool:
+    """Whether a user is one of a record's two authors (SEMANTICS 26)."""
+    return record.user == user or any(path.get("by") == user for path in record.paths.values())
+
+
 def _created(key: TreeKey, author: Author, batch: Batch, at: str) -> ActivityRow:
     counts = {"node_count": len(batch.nodes), "connection_count": len(batch.connections)}
     return ActivityRow(key=key, author=author, kind="tree_created", data=encoded(counts), at=at)
-
-
-def _role(rights: Rights, identity: Identity) -> Role | None:
-    if identity.role == "admin" or rights.owner == identity.user:
-        return "owner"
-    held = rights.members.get(identity.user)
-    given = _ROLE_BY_VISIBILITY[rights.visibility]
-    return held if _RANK[held] >= _RANK[given] else given
 
 
 def _summary(rows: TreeRows, identity: Identity) -> TreeSummary:
@@ -107,7 +108,7 @@ def _summary(rows: TreeRows, identity: Identity) -> TreeSummary:
         is_template=details.is_template,
         visibility=rights.visibility,
         owner=rights.owner,
-        role=_role(rights, identity),
+        role=role_in(rights, identity),
         node_count=rows.node_count,
         created_at=rfc3339(rows.created),
         updated_at=rfc3339(rows.updated),

@@ -1,0 +1,98 @@
+"""Every implementation of every port, each test in tenants of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+import pytest
+
+from storage.memory import MemoryDatabase, MemoryStore
+from storage.memory_directory import MemoryDirectory
+from sync.errors import TreesyncError
+from sync.identity import Identity, TreeKey
+from sync.ports import Batch, Directory, Receipt, Store, Visibility
+from tests.batches import Writer, author, first_batch
+from tests.clocks import ManualClock
+
+_tenants = count(1)
+IMPLEMENTATIONS = ["memory"]
+
+
+class Bench:
+    """An implementation under test, with what the ports do not show."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        activities: Callable[[TreeKey], Awaitable[list[tuple[str, str]]]],
+        pass_time: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.store = store
+        self.directory = directory
+        self.activities = activities  # (kind, node) of every activity row of a tree, oldest first
+        self.pass_time = pass_time  # lets the implementation's own clock run; real ones run by themselves
+        self.tenant = f"tenant-{next(_tenants)}"
+
+    def identity(self, user: str = "ada", *, tenant: str = "", admin: bool = False) -> Identity:
+        role: str = "admin" if admin else "member"
+        return Identity(
+            tenant=tenant or self.tenant,
+            user=user,
+            name=user.title(),
+            email=f"{user}@example.org",
+            role="admin" if role == "admin" else "member",
+            expires_at=4e9,
+        )
+
+    async def create(
+        self, user: str = "ada", *, tenant: str = "", visibility: Visibility = "private", name: str = "Strategy"
+    ) -> Writer:
+        """A new tree, and a writer that stands at its head with a client of its own."""
+        identity = self.identity(user, tenant=tenant)
+        await self.directory.admit(identity)
+        first = first_batch(identity.tenant, user=user, name=name)
+        key = await self.directory.create(identity, first, visibility, author(user, "create:1"))
+        return await self.writer(key, user)
+
+    async def writer(self, key: TreeKey, user: str = "ada", client: str = "c1") -> Writer:
+        loaded = await self.store.load(key)
+        recalled = await self.store.recall(key, user, client, [])
+        writer = Writer(key, loaded.head, author(user, client), last_n=recalled.last_n)
+        writer.nodes = {row.node.id: row for row in loaded.nodes}
+        writer.connections = {row.connection.id: row for row in loaded.connections}
+        return writer
+
+    async def land(self, writer: Writer) -> Batch:
+        """Commit what the writer has made, which must succeed."""
+        batch = writer.cut()
+        writer.settle(batch, await self.commit(batch))
+        return batch
+
+    async def commit(self, batch: Batch) -> Receipt:
+        return (await self.store.commit([batch]))[0]
+
+
+async def raised(attempt: Awaitable[object]) -> type[TreesyncError] | None:
+    """The class of the project's error that an attempt raises."""
+    try:
+        await attempt
+    except TreesyncError as error:
+        return type(error)
+    return None
+
+
+def memory_bench() -> Bench:
+    clock = ManualClock()
+    database = MemoryDatabase(clock)
+
+    async def activities(key: TreeKey) -> list[tuple[str, str]]:
+        return [(row.kind, row.node) for row in database.activities if row.key == key]
+
+    return Bench(MemoryStore(database), MemoryDirectory(database), activities, clock.advance)
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return memory_bench()
