@@ -1,0 +1,88 @@
+"""The bodies of HTTP requests and answers, beside those the wire has already (`sync.protocol`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from sync.identity import Position
+from sync.nodes import State
+from sync.ops import ImportedConnection, ImportedNode, Title
+from sync.ports import ConflictRecord, TreeSummary, Visibility
+from sync.protocol import Role
+
+
+class NewTree(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A tree to be made, with its first nodes. Siblings stand in the list's order."""
+
+    name: Title
+    visibility: Visibility = "private"
+    description: str = ""
+    discovery_phase: str = "strategy"
+    is_template: bool = False
+    canvas_state: dict[str, Any] | UnsetType = UNSET
+    nodes: list[ImportedNode] = []
+    connections: list[ImportedConnection] = []
+
+
+class TreeChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What stands here is changed, the rest stays. `canvas_state` changes key by key."""
+
+    name: Title | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    discovery_phase: str | UnsetType = UNSET
+    is_template: bool | UnsetType = UNSET
+    canvas_state: dict[str, Any] | UnsetType = UNSET
+    visibility: Visibility | UnsetType = UNSET
+
+
+class TreePage(msgspec.Struct, kw_only=True):
+    """Trees, last updated first. `next` is the `before` of the following page; null: this is the last."""
+
+    trees: list[TreeSummary]
+    next: str | None
+
+
+class TreeView(msgspec.Struct, kw_only=True):
+    """A whole tree at one position."""
+
+    id: int
+    role: Role
+    position: Position
+    state: State
+
+
+class NewRole(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    role: Role
+
+
+class Member(msgspec.Struct, kw_only=True):
+    user: str
+    role: Role
+
+
+class Members(msgspec.Struct, kw_only=True):
+    """Who may do what, beside the tenant's admins. The owner's role cannot be taken."""
+
+    owner: str
+    visibility: Visibility
+    members: list[Member]
+
+
+class ConflictPage(msgspec.Struct, kw_only=True):
+    """Open conflict records, newest first."""
+
+    conflicts: list[ConflictRecord]
+    next: int | None
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """An error (RFC 9457). `code` is for programs, `detail` for people."""
+
+    type: str
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    code: str

@@ -1,0 +1,228 @@
+"""What every HTTP endpoint shares: a declared route, a call that comes in, an answer that goes out.
+
+An endpoint is data: what it takes and what it answers are types, and OpenAPI is made from the same table that serves
+(`server.openapi`), so the two cannot drift. Handlers raise `sync.errors`; here they become problem+json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+import orjson
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.auth import Gate, is_operator
+from server.faults import TooLarge, fault_of, problem
+from sync.codec import read_json
+from sync.errors import BadMessage, Invalid, NotFound, ServerFault, TooMany, TreesyncError, Unauthorised
+from sync.identity import Identity
+
+Access = Literal["public", "bearer", "operator"]
+PROBLEM = "application/problem+json"
+_READ_WITHIN = 60.0  # seconds for a whole body: 8 MiB at 1.1 Mbit/s
+_PARSE_INLINE = 64 * 1024  # bytes; larger bodies are parsed in a thread, so that the loop is never held for long
+_TREE_NUMBERS = range(1, 2**53)
+
+Body = TypeVar("Body")
+Result = TypeVar("Result")
+
+log = structlog.get_logger("treesync.http")
+
+
+class Answer(NamedTuple):
+    """`body` is a Struct, or bytes that go out as they are."""
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    media_type: str = "application/json"
+
+
+class Call:
+    """One request to one endpoint, its bearer already known."""
+
+    __slots__ = ("_identity", "body_limit", "request")
+
+    def __init__(self, request: Request, identity: Identity | None, body_limit: int) -> None:
+        self.request = request
+        self.body_limit = body_limit
+        self._identity = identity
+
+    @property
+    def identity(self) -> Identity:
+        assert self._identity is not None, "only endpoints with bearer access have one"
+        return self._identity
+
+    @property
+    def tree(self) -> int:
+        """The tree of the path. A name that no tree can have is answered like a tree that is not there (P10)."""
+        text = self.request.path_params["tree"]
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 16 else 0
+        if number not in _TREE_NUMBERS or text != str(number):
+            raise NotFound("no such tree")
+        return number
+
+    @property
+    def address(self) -> str:
+        return self.request.client.host if self.request.client else ""
+
+    @property
+    def user_agent(self) -> str:
+        return self.request.headers.get("user-agent", "")[:400]
+
+    def number(self, name: str, *, default: int | None, least: int, most: int) -> int | None:
+        """An integer of the query string. Raises Invalid."""
+        text = self.request.query_params.get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdecimal() and len(text) <= 16 and least <= int(text) <= most):
+            raise Invalid(f"`{name}` is an integer from {least} to {most}")
+        return int(text)
+
+    async def content(self) -> bytes:
+        """The whole body. Raises TooLarge before reading where its length says so."""
+        declared = self.request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self.body_limit:
+            raise TooLarge(f"a body has at most {self.body_limit} bytes")
+        chunks = bytearray()
+        try:
+            async with asyncio.timeout(_READ_WITHIN):
+                async for chunk in self.request.stream():
+                    chunks += chunk
+                    if len(chunks) > self.body_limit:
+                        raise TooLarge(f"a body has at most {self.body_limit} bytes")
+        except TimeoutError:
+            raise BadMessage(f"the body did not arrive within {_READ_WITHIN:g} seconds") from None
+        return bytes(chunks)
+
+    async def read(self, kind: type[Body]) -> Body:
+        """The body as a Struct. Raises BadMessage for what is no JSON, Invalid for what is of another shape."""
+        raw = await parsed(read_json, await self.content())
+        try:
+            return msgspec.convert(raw, kind, strict=True)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise Invalid(str(error)) from None
+
+
+async def parsed(parse: Callable[[bytes], Result], content: bytes) -> Result:
+    """Parse a body, beside the loop where it is large."""
+    if len(content) <= _PARSE_INLINE:
+        return parse(content)
+    return await asyncio.to_thread(parse, content)
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+class Parameter(NamedTuple):
+    """One parameter of the query string, for OpenAPI."""
+
+    name: str
+    kind: Literal["integer", "string"]
+    what: str
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One method on one path. `takes` and `gives` are the Structs of the bodies; None: no body."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    name: str
+    summary: str
+    handle: Handler
+    access: Access = "bearer"
+    takes: Any = None
+    gives: Any = None
+    status: int = 200
+    query: tuple[Parameter, ...] = ()
+    media_type: str = "application/json"
+
+
+class Doors:
+    """Lets a call through to its endpoint, or answers why not."""
+
+    def __init__(self, gate: Gate, *, operator_token: str | None, body_limit: int) -> None:
+        self._gate = gate
+        self._operator_token = operator_token
+        self._body_limit = body_limit
+
+    def route(self, endpoint: Endpoint) -> Route:
+        """The endpoint as a route of Starlette's."""
+
+        async def respond(request: Request) -> Response:
+            try:
+                identity = await self._identify(request, endpoint.access)
+                answer = await endpoint.handle(Call(request, identity, self._body_limit))
+            except TreesyncError as error:
+                return failed(error)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read it
+            return sent(answer)
+
+        path = endpoint.path.replace("{user}", "{user:path}")  # an id may hold a slash
+        return Route(path, respond, methods=[endpoint.method], name=endpoint.name)
+
+    async def _identify(self, request: Request, access: Access) -> Identity | None:
+        match access:
+            case "public":
+                return None
+            case "bearer":
+                return await self._gate.enter(bearer(request))
+            case "operator":
+                if not self.is_operator(request):
+                    raise Unauthorised("the operator's credential is needed")
+                return None
+
+    def is_operator(self, request: Request) -> bool:
+        """Whether the request carries the operator's credential."""
+        try:
+            return is_operator(bearer(request), self._operator_token)
+        except Unauthorised:
+            return False
+
+    async def identity_if_any(self, request: Request) -> Identity | None:
+        """For endpoints that show more to those who say who they are."""
+        try:
+            return await self._gate.enter(bearer(request))
+        except TreesyncError:
+            return None
+
+
+def bearer(request: Request) -> str:
+    """The token of the one Authorization header. Raises Unauthorised."""
+    found = request.headers.getlist("authorization")
+    scheme, _, token = found[0].partition(" ") if len(found) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorised("an Authorization header with a bearer token is needed")
+    return token.strip()
+
+
+def sent(answer: Answer) -> Response:
+    """The answer's bytes. API answers are nobody else's to keep."""
+    match answer.body:
+        case None:
+            content = b""
+        case bytes() as ready:
+            content = ready
+        case body:
+            content = orjson.dumps(msgspec.to_builtins(body))
+    headers = {"Cache-Control": "no-store", **answer.headers}
+    return Response(content, answer.status, headers, media_type=answer.media_type if content else None)
+
+
+def failed(error: TreesyncError) -> Response:
+    """RFC 9457. What is ours is logged; what is theirs is answered."""
+    if isinstance(error, ServerFault):
+        log.warning("request failed", code=error.code, why=error.why)
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooMany) and error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return Response(orjson.dumps(problem(error)), fault_of(error).status, headers, media_type=PROBLEM)

@@ -1,0 +1,236 @@
+"""Trees over HTTP: make, list, read, change, throw away, edit."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from msgspec import UNSET, UnsetType
+from sync.hub import Hub
+
+from server.addresses import Keep, kept
+from server.bodies import ConflictPage, NewTree, TreeChange, TreePage, TreeView
+from server.http import Answer, Call, Endpoint, Parameter, parsed
+from sync.access import allows
+from sync.codec import Decoded, decode_edit
+from sync.errors import Clash, Forbidden, Invalid, NotFound, TooMany, TreesyncError, Unavailable
+from sync.identity import Author, Identity, TreeKey
+from sync.nodes import Details, first_canvas_state
+from sync.ops import Configure
+from sync.ports import Clock, Directory, TreeSummary
+from sync.protocol import Edit, Outcome, Result
+from sync.room import first_batch
+
+EDIT_OPS = 10_000  # by HTTP (SEMANTICS 27); one on a socket has `limits.edit_ops`
+_PAGE, _PAGE_MOST = 50, 500
+_CONFLICT_PAGE = 200
+_TOKEN = 16  # hex characters: 64 random bits tell requests and epochs apart
+
+
+class Trees:
+    """The endpoints below /api/v1/trees that are about a tree as a whole."""
+
+    def __init__(self, hub: Hub, directory: Directory, clock: Clock, keep: Keep) -> None:
+        self._hub = hub
+        self._directory = directory
+        self._clock = clock
+        self._keep = keep
+
+    def endpoints(self) -> list[Endpoint]:
+        one = "/api/v1/trees/{tree}"
+        return [
+            Endpoint(
+                method="POST",
+                path="/api/v1/trees",
+                name="create_tree",
+                summary="Make a tree",
+                handle=self.create,
+                takes=NewTree,
+                gives=TreeSummary,
+                status=201,
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/v1/trees",
+                name="list_trees",
+                summary="The trees you may see, last updated first",
+                handle=self.page,
+                gives=TreePage,
+                query=(
+                    Parameter("limit", "integer", f"lines of a page, at most {_PAGE_MOST}"),
+                    Parameter("before", "string", "`next` of the page before"),
+                ),
+            ),
+            Endpoint(
+                method="GET",
+                path=one,
+                name="read_tree",
+                summary="A whole tree, now or at a past seq",
+                handle=self.read,
+                gives=TreeView,
+                query=(Parameter("seq", "integer", "the tree as it was at that seq"),),
+            ),
+            Endpoint(
+                method="PATCH",
+                path=one,
+                name="change_tree",
+                summary="Change a tree's own fields or its visibility",
+                handle=self.change,
+                takes=TreeChange,
+                gives=TreeSummary,
+            ),
+            Endpoint(
+                method="DELETE",
+                path=one,
+                name="delete_tree",
+                summary="Put a tree into the trash, where it stays for 30 days",
+                handle=self.delete,
+                status=204,
+            ),
+            Endpoint(
+                method="POST",
+                path=f"{one}/edits",
+                name="edit_tree",
+                summary="Send an edit and wait until it is durable",
+                handle=self.edit,
+                takes=Edit,
+                gives=Outcome,
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{one}/conflicts",
+                name="list_conflicts",
+                summary="Open conflict records you may see, newest first",
+                handle=self.conflicts,
+                gives=ConflictPage,
+                query=(Parameter("before", "integer", "`next` of the page before"),),
+            ),
+        ]
+
+    async def create(self, call: Call) -> Answer:
+        wanted = await call.read(NewTree)
+        author = self._author(call, f"create:{self._clock.token(_TOKEN)}")
+        details = Details(
+            name=wanted.name,
+            description=wanted.description,
+            discovery_phase=wanted.discovery_phase,
+            is_template=wanted.is_template,
+            canvas_state=first_canvas_state() if isinstance(wanted.canvas_state, UnsetType) else wanted.canvas_state,
+        )
+        epoch, mark = self._clock.token(_TOKEN), self._clock.token(_TOKEN)
+        nobody = TreeKey(call.identity.tenant, 0)  # the database gives the number
+        first = first_batch(nobody, epoch, mark, author, details, wanted.nodes, wanted.connections)
+        key = await self._directory.create(call.identity, first, wanted.visibility, author)
+        summary = await self._directory.summary(call.identity, key.tree)
+        return Answer(summary, 201, {"Location": f"/api/v1/trees/{key.tree}"})
+
+    async def page(self, call: Call) -> Answer:
+        limit = call.number("limit", default=_PAGE, least=1, most=_PAGE_MOST) or _PAGE
+        before = call.request.query_params.get("before")
+        trees = await self._directory.trees(call.identity, limit=limit, before=before)
+        following = f"{trees[-1].updated_at}|{trees[-1].id}" if len(trees) == limit else None
+        return Answer(TreePage(trees=trees, next=following))
+
+    async def read(self, call: Call) -> Answer:
+        tree = call.tree
+        seq = call.number("seq", default=None, least=0, most=2**53 - 1)
+        state, position, role = await self._hub.state(call.identity, tree, seq)
+        return Answer(TreeView(id=tree, role=role, position=position, state=state))
+
+    async def change(self, call: Call) -> Answer:
+        tree = call.tree
+        role = await self._hub.role(call.identity, tree)
+        wanted = await call.read(TreeChange)
+        if not isinstance(wanted.visibility, UnsetType) and not allows(role, "share"):
+            raise Forbidden("only an owner or an admin may share this tree")
+        fields = _fields(wanted)
+        if fields:
+            await self._configure(call, tree, fields)
+        if not isinstance(wanted.visibility, UnsetType):
+            key = TreeKey(call.identity.tenant, tree)
+            await self._directory.set_visibility(key, wanted.visibility)
+            self._hub.rights_changed(key)
+        return Answer(await self._directory.summary(call.identity, tree))
+
+    async def _configure(self, call: Call, tree: int, fields: dict[str, Any]) -> None:
+        """The tree's own fields are in its log, so that every replica and its history see the change."""
+        _, position, _ = await self._hub.state(call.identity, tree)
+        decoded = Decoded(Edit(mode="live", ops=[Configure(n=1, base=position.seq, set=fields)]))
+        outcome = await self._submit(call, call.identity, tree, f"configure:{self._clock.token(_TOKEN)}", decoded)
+        result = outcome.results[0]
+        if result.status == "rejected":
+            _refuse(result)
+
+    async def delete(self, call: Call) -> Answer:
+        tree = call.tree
+        if not allows(await self._hub.role(call.identity, tree), "share"):
+            raise Forbidden("only an owner or an admin may delete this tree")
+        key = TreeKey(call.identity.tenant, tree)
+        await self._directory.trash_tree(key)
+        self._hub.rights_changed(key)
+        return Answer(None, 204)
+
+    async def edit(self, call: Call) -> Answer:
+        tree = call.tree
+        decoded = await parsed(decode_edit, await call.content())
+        message = decoded.message
+        assert isinstance(message, Edit)
+        if isinstance(message.client_id, UnsetType) or ":" in message.client_id:
+            raise Invalid("an edit by HTTP names its `client_id`, without a colon: it makes a resent op count once")
+        if not isinstance(message.tree, UnsetType) and message.tree != tree:
+            raise Invalid("the edit names another tree than the path")
+        if len(message.ops) + len(decoded.malformed) > EDIT_OPS:
+            raise Invalid(f"an edit has at most {EDIT_OPS} ops", code="too_large")
+        outcome = await self._submit(call, call.identity, tree, message.client_id, decoded)
+        return Answer(outcome)
+
+    async def conflicts(self, call: Call) -> Answer:
+        tree, identity = call.tree, call.identity
+        role = await self._hub.role(identity, tree)
+        before = call.number("before", default=None, least=1, most=2**53 - 1)
+        records = await self._directory.conflicts(
+            TreeKey(identity.tenant, tree),
+            user=None if allows(role, "share") else identity.user,
+            limit=_CONFLICT_PAGE,
+            before=before,
+        )
+        following = records[-1].id if len(records) == _CONFLICT_PAGE else None
+        return Answer(ConflictPage(conflicts=records, next=following))
+
+    async def _submit(self, call: Call, identity: Identity, tree: int, client: str, decoded: Decoded) -> Outcome:
+        return await self._hub.submit(
+            identity,
+            tree,
+            client,
+            decoded,
+            address=kept(call.address, self._keep),
+            user_agent=call.user_agent,
+        )
+
+    def _author(self, call: Call, client: str) -> Author:
+        address = kept(call.address, self._keep)
+        return Author(user=call.identity.user, client=client, address=address, user_agent=call.user_agent)
+
+
+def _fields(wanted: TreeChange) -> dict[str, Any]:
+    """Paths of `configure` (SEMANTICS 17)."""
+    named = {name: getattr(wanted, name) for name in ("name", "description", "discovery_phase", "is_template")}
+    fields = {name: value for name, value in named.items() if value is not UNSET}
+    if not isinstance(wanted.canvas_state, UnsetType):
+        fields |= {f"canvas_state.{key}": value for key, value in wanted.canvas_state.items()}
+    return fields
+
+
+_REFUSALS: dict[str, type[TreesyncError]] = {
+    "forbidden": Forbidden,
+    "unavailable": Unavailable,
+    "rate": TooMany,
+    "stale": Clash,
+    "gap": Clash,
+    "not_found": NotFound,
+}
+
+
+def _refuse(result: Result) -> NoReturn:
+    code = str(result.code) if not isinstance(result.code, UnsetType) else "invalid"
+    why = result.why if isinstance(result.why, str) else "the change was refused"
+    raise _REFUSALS.get(code, Invalid)(why, code=code)
