@@ -61,7 +61,7 @@ class FrameParser:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.over = False  # a close frame or a violation was read
-        self._buffer = b""  # the start of a frame that is not there yet
+        self._buffer: bytes | bytearray = b""  # the start of a frame that is not there yet
         self._needed = 0  # no use in looking again before so many bytes are there
         self._opcode = CONTINUATION  # of the message whose fragments are being gathered, CONTINUATION if none
         self._fragments: bytearray | None = None

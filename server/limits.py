@@ -32,10 +32,10 @@ class Allowance(NamedTuple):
     bytes: Rate
 
 
-# The defaults stop a runaway or hostile client, not a busy one. A person makes up to 60 messages a second (a drag) and a
-# replay of 10,000 ops arrives in 20 messages; a script in a closed loop with 64 edits in flight reaches a few thousand
-# edits a second. One core serves about 30,000 edits a second, so a connection may take a third of it, and a tenant
-# that means to take all of it is held by its own limit where an operator sets one below these.
+# The defaults stop a runaway or hostile client, not a busy one. A person makes up to 60 messages a second (a drag), a
+# replay of 10,000 ops arrives in 20 messages, and a script in a closed loop with 64 edits in flight reaches a few
+# thousand edits a second. One core serves about 30,000 edits a second, so one connection may take a third of it; a
+# tenant is held below the whole only where an operator sets a smaller number.
 MEBIBYTE = 1024 * 1024
 CONNECTION = Allowance(Rate(10_000, 20_000), Rate(20_000, 40_000), Rate(8 * MEBIBYTE, 16 * MEBIBYTE))
 USER = Allowance(Rate(20_000, 40_000), Rate(40_000, 80_000), Rate(16 * MEBIBYTE, 32 * MEBIBYTE))
