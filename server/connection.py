@@ -17,14 +17,12 @@ from msgspec import UNSET, UnsetType
 from server.endpoint import Endpoint, Session, Socket
 from server.handshake import Accepted
 from server.limits import Meter, Verdict, spend
-from server.replies import message_ref, too_fast, welcome
+from server.replies import CLOSE_INTERNAL, close_code, message_ref, too_fast, welcome
 from sync.codec import Decoded
 from sync.errors import (
     BadMessage,
-    ClientFault,
     Forbidden,
     ServerFault,
-    TooMany,
     TreesyncError,
     Unauthorised,
     Unreadable,
@@ -34,7 +32,6 @@ from sync.protocol import (
     CLOSE_BAD_MESSAGE,
     CLOSE_FORBIDDEN,
     CLOSE_NO_HELLO,
-    CLOSE_OVERLOADED,
     CLOSE_PROTOCOL,
     CLOSE_TOO_FAST_OR_SLOW,
     CLOSE_UNAUTHORISED,
@@ -50,16 +47,8 @@ from sync.protocol import (
     ServerMessage,
 )
 
-CLOSE_INTERNAL: Final = 1011  # a fault of ours; the client comes back
 EXPIRY_GRACE: Final = 3.0  # seconds in which a fresh token may still arrive; with the heartbeat's tick of 1 s under 5 s
 _EARLY_MESSAGES: Final = 32  # may come behind hello before it is answered: an `open` or two, and what follows
-# How a socket that was not let in is closed; the first class that fits
-_CLOSES: Final = (
-    (Forbidden, CLOSE_FORBIDDEN),
-    (TooMany, CLOSE_OVERLOADED),
-    (ClientFault, CLOSE_UNAUTHORISED),
-    (ServerFault, CLOSE_OVERLOADED),
-)
 
 
 class State(Enum):
@@ -132,7 +121,7 @@ class Connection:
             self._part(Unauthorised("the token has expired"), CLOSE_UNAUTHORISED)
 
     def stop(self) -> None:
-        """The socket is closing: whatever still comes is not for us. Safe within the hub, as nothing else is touched."""
+        """The socket is closing: whatever still comes is not for us. Safe within the hub: nothing else is touched."""
         self.state = State.GONE
 
     def lost(self) -> None:
@@ -305,12 +294,11 @@ class Connection:
 
     def _fail(self, error: Exception, ref: Ref | UnsetType = UNSET) -> None:
         """Whatever stops a socket from being let in, or was foreseen by nobody."""
-        for kind, close in _CLOSES:
-            if isinstance(error, kind):
-                self._part(error, close, ref)
-                return
-        self._endpoint.log("connection failed", error=repr(error), exc_info=error)
-        self._socket.close(CLOSE_INTERNAL, "internal error")
+        if isinstance(error, TreesyncError):
+            self._part(error, close_code(error), ref)
+        else:
+            self._endpoint.log("connection failed", error=repr(error), exc_info=error)
+            self._socket.close(CLOSE_INTERNAL, "internal error")
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

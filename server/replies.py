@@ -9,9 +9,29 @@ from msgspec import UNSET, UnsetType
 
 from server.endpoint import Endpoint
 from sync.codec import Decoded
+from sync.errors import ClientFault, Forbidden, ServerFault, TooMany, TreesyncError
 from sync.identity import Identity
-from sync.protocol import Edit, Error, Outcome, Ref, Result, ServerMessage, Welcome
+from sync.protocol import (
+    CLOSE_FORBIDDEN,
+    CLOSE_OVERLOADED,
+    CLOSE_UNAUTHORISED,
+    Edit,
+    Error,
+    Outcome,
+    Ref,
+    Result,
+    ServerMessage,
+    Welcome,
+)
 
+CLOSE_INTERNAL: Final = 1011  # a fault of ours; the client comes back
+# How a socket that could not be let in is closed: the first class that fits
+_CLOSES: Final[tuple[tuple[type[TreesyncError], int], ...]] = (
+    (Forbidden, CLOSE_FORBIDDEN),
+    (TooMany, CLOSE_OVERLOADED),
+    (ClientFault, CLOSE_UNAUTHORISED),
+    (ServerFault, CLOSE_OVERLOADED),
+)
 _LAST_TIME: Final = 253_402_300_799.0  # 9999-12-31T23:59:59Z: the last moment RFC 3339 can write
 
 
@@ -37,6 +57,11 @@ def too_fast(decoded: Decoded) -> ServerMessage:
         # seq 0: nothing was judged, so there is no head that a replica would have to reach (SEMANTICS 29)
         return Outcome(tree=message.tree, ref=message.ref, seq=0, results=refused)
     return Error(ref=message_ref(message), code="rate", why="too fast; try again")
+
+
+def close_code(error: TreesyncError) -> int:
+    """How a socket is closed that such an error kept out."""
+    return next((code for kind, code in _CLOSES if isinstance(error, kind)), CLOSE_INTERNAL)
 
 
 def message_ref(message: Any) -> Ref | UnsetType:
