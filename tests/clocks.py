@@ -1,9 +1,11 @@
-"""A clock that a test owns."""
+"""Clocks for tests."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import secrets
+import time
 from itertools import count
 
 
@@ -52,3 +54,19 @@ async def settle(rounds: int = 20) -> None:
     """Let every task that is ready run, and those that it wakes: enough rounds for any chain in these tests."""
     for _ in range(rounds):
         await asyncio.sleep(0)
+
+
+class RealClock:
+    """`sync.ports.Clock` over real time, for tests of what talks to other processes."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def token(self, size: int) -> str:
+        return secrets.token_hex(size)[:size]
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,109 @@
+"""The sending half of the Redis bus: one connection, one bounded queue, one task. Publishing never waits nor raises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from sync.ports import Clock
+
+QUEUE_MESSAGES = 10_000  # about ten seconds of a very busy instance; what is older has been read from the log meanwhile
+QUEUE_BYTES = 16 * 1024 * 1024  # half of the 32 MB at which Redis drops a subscriber that does not keep up
+SEND_MESSAGES = 128  # in one round trip
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0  # after Redis is back, messages flow within about this
+
+Sent = tuple[str, bytes]  # channel, message
+
+
+class BusStats(msgspec.Struct):
+    """What the bus has done since it was made; the names are those of /metrics."""
+
+    published: int = 0
+    dropped: int = 0  # for a full queue or a failed send: the log has them
+    received: int = 0
+    malformed: int = 0
+    handler_failures: int = 0
+    reconnects: int = 0  # connections made after the first
+    starvations: int = 0  # connections given up because the probe did not come back
+
+
+class Backoff:
+    """Pauses that double, each shortened by chance to as little as half, so that instances do not come back in step."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pause = FIRST_PAUSE_SECONDS
+
+    def reset(self) -> None:
+        self._pause = FIRST_PAUSE_SECONDS
+
+    async def wait(self) -> None:
+        chance = int(self._clock.token(4), 16) / 0xFFFF
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+        await self._clock.sleep(pause * (0.5 + chance / 2))
+
+
+class Publisher:
+    """Messages waiting to be published, in order. A full queue drops its oldest: the newest says most."""
+
+    def __init__(self, client: Redis, stats: BusStats, clock: Clock) -> None:
+        self._client = client
+        self._stats = stats
+        self._backoff = Backoff(clock)
+        self._waiting: deque[Sent] = deque()
+        self._bytes = 0
+        self._some = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def put(self, channel: str, message: bytes) -> None:
+        if len(message) > QUEUE_BYTES:
+            self._stats.dropped += 1
+            return
+        self._waiting.append((channel, message))
+        self._bytes += len(message)
+        while len(self._waiting) > QUEUE_MESSAGES or self._bytes > QUEUE_BYTES:
+            self._bytes -= len(self._waiting.popleft()[1])
+            self._stats.dropped += 1
+        self._some.set()
+
+    async def run(self) -> None:
+        """Send for ever. What is in a send that fails is dropped, not sent again: it may have arrived."""
+        while True:
+            await self._some.wait()
+            batch = self._take()
+            try:
+                await self._send(batch)
+            except (RedisError, OSError):
+                self._stats.dropped += len(batch)
+                await self._backoff.wait()
+            else:
+                self._stats.published += len(batch)
+                self._backoff.reset()
+
+    def _take(self) -> list[Sent]:
+        batch = [self._waiting.popleft() for _ in range(min(SEND_MESSAGES, len(self._waiting)))]
+        self._bytes -= sum(len(message) for _, message in batch)
+        if not self._waiting:
+            self._some.clear()
+        return batch
+
+    async def _send(self, batch: list[Sent]) -> None:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for channel, message in batch:
+                pipeline.publish(channel, message)
+            await pipeline.execute()
+
+    async def reconnect(self) -> None:
+        """Give up the connection; a send in flight fails."""
+        await self._client.connection_pool.disconnect()
+
+    async def close(self) -> None:
+        await self._client.aclose()
