@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import uvicorn
 
+from server.http_guard import HttpGuard
+
 CLOSE_SECONDS: Final = 3  # after the drain: for the sockets' closes (2 s each, all at once) and requests under way
 DRAIN_SECONDS: Final = 6.0  # for the hub; with CLOSE_SECONDS and the lifespan's end under the 10 s of DESIGN §12
 
@@ -87,7 +89,7 @@ def configure(
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=HttpGuard,
         ws=websocket,
         lifespan="on",
         log_config=None,
