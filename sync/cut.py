@@ -20,6 +20,7 @@ from sync.judge import judge
 from sync.limits import Limits
 from sync.ops import Delete, Move, Op, Update, target_of
 from sync.ports import (
+    Batch,
     ClientCounter,
     ConflictRecord,
     ConnectionRow,
@@ -149,6 +150,7 @@ class Cut:
         self._firsts = firsts
         self._answered: dict[Numbered, tuple[str, Result]] = {}
         self._befores: list[Before] = []
+        self._sources: list[tuple[PendingEdit, int] | None] = []  # whose op each logged one is; None: the server's
         self._respace = Author(user="treesync", client=RESPACE + respace_id, via="server")
         self._respaced = 0
 
@@ -180,7 +182,13 @@ class Cut:
         self.seq, self.conflicts, ops, stored, records, befores = kept
         for before in reversed(self._befores[befores:]):
             self.tree.undo(before)
-        del self._befores[befores:], self.ops[ops:], self.results[stored:], self.records[records:]
+        del (
+            self._befores[befores:],
+            self._sources[befores:],
+            self.ops[ops:],
+            self.results[stored:],
+            self.records[records:],
+        )
         for op in edit.ops:
             self._answered.pop((*edit.client, op.n), None)
         if last_n is None:
@@ -233,7 +241,7 @@ class Cut:
             if isinstance(op, _STRUCTURAL) and edit.participant is not None and not edit.participant.live:
                 raise Refused("stale", "still catching up; send it again")
             asking = Asking(edit.author.user, edit.author.client, edit.mode, self._limits)
-            return self._apply(edit, op, judge(self.tree, op, asking))
+            return self._apply(edit, place, op, judge(self.tree, op, asking))
         except SetAside as aside:
             return self._set_aside(edit, op, aside)
         except Refused as refused:
@@ -243,14 +251,16 @@ class Cut:
 
     # ---- collecting
 
-    def _apply(self, edit: PendingEdit, op: Op, verdict: Verdict) -> Result:
+    def _apply(self, edit: PendingEdit, place: int, op: Op, verdict: Verdict) -> Result:
         if verdict.effect is None:
             self._store_result(edit, op, verdict.status)
             return Result(n=op.n, status=verdict.status)
         for move in verdict.respaced:
             self._respaced += 1
             self._log(move, self._respace, self._respaced, "live", "")
+            self._sources.append(None)
         self._log(verdict.effect, edit.author, op.n, edit.mode, _activity(op))
+        self._sources.append((edit, place))
         return Result(
             n=op.n,
             status="applied",
@@ -326,10 +336,14 @@ class Cut:
 
     def rows(self) -> tuple[list[NodeRow], list[ConnectionRow], bool]:
         """Every changed node and connection as it stands now, each once; whether the tree's own fields changed."""
+        return self._rows(range(len(self.ops)))
+
+    def _rows(self, places: range) -> tuple[list[NodeRow], list[ConnectionRow], bool]:
         by: dict[str, str] = {}
         connections: dict[str, str] = {}
         details = False
-        for op, before in zip(self.ops, self._befores, strict=True):
+        for place in places:
+            op, before = self.ops[place], self._befores[place]
             by |= dict.fromkeys((node_id for node_id, _ in before.nodes), op.author.user)
             connections |= dict.fromkeys((one for one, _ in before.connections), op.author.user)
             details = details or bool(before.details)
@@ -348,6 +362,15 @@ class Cut:
             held = self.tree.connections[connection_id]
             rows.append(ConnectionRow(connection=held.connection, marks=held.marks, deleted=held.deleted, by=user))
         return rows
+
+    def alone(self, batch: Batch, place: int) -> tuple[Batch, tuple[PendingEdit, int] | None]:
+        """One op of a batch by itself, to learn whether it is the one the database cannot hold; and whose it is."""
+        op = self.ops[place]
+        nodes, connections, _ = self._rows(range(place, place + 1))
+        single = msgspec.structs.replace(
+            batch, seq=op.seq - 1, ops=[op], nodes=nodes, connections=connections, counters=[], results=[], conflicts=[]
+        )
+        return single, self._sources[place]
 
     def client_counters(self) -> list[ClientCounter]:
         return [ClientCounter(user=user, client=client, last_n=n) for (user, client), n in self.used.items()]

@@ -84,8 +84,8 @@ class TooMany(ClientFault):
 
     code = "rate"
 
-    def __init__(self, why: str, *, retry_after: float | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, why: str, *, retry_after: float | None = None, code: str | None = None) -> None:
+        super().__init__(why, code=code)
         self.retry_after = retry_after
 
 

@@ -32,7 +32,6 @@ class OpenRoom:
     """
 
     __slots__ = (
-        "behind",
         "busy",
         "contested",
         "deferred",
@@ -52,7 +51,6 @@ class OpenRoom:
         self.room = room
         self.busy = False
         self.contested = False
-        self.behind = False  # the log holds more than this room: read it before anything else
         self.failing_since: float | None = None
         self.retry_at = 0.0
         self.last_used = now

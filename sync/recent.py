@@ -69,6 +69,10 @@ class Recent:
         found.reverse()
         return found
 
+    def newest_frame(self, codec: Codec) -> bytes:
+        """The newest commit, encoded."""
+        return self._commits[-1].encoded(codec)
+
     def mark_at(self, seq: int) -> str | None:
         """The mark of a position in this run; None where no commit ends there."""
         if seq == self.seq:

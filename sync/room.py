@@ -115,6 +115,15 @@ class Room:
     def know_client(self, client: ClientKey, last_n: int) -> None:
         self._counters[client] = max(last_n, self._counters.get(client, 0))
 
+    def adopt(self, former: Room) -> None:
+        """Take over the people and the waiting edits of a room whose history is no longer the tree's."""
+        self.was_reset = True
+        self.participants = former.participants
+        self.inbox, self.inbox_ops, self.inbox_bytes = former.inbox, former.inbox_ops, former.inbox_bytes
+        self._unanswered = former._unanswered
+        for edit in self.inbox:
+            edit.irregular, edit.recalled = True, False
+
     def last_n(self, client: ClientKey) -> int:
         return self._counters.get(client, 0)
 

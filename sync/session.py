@@ -13,7 +13,7 @@ from sync.protocol import ParticipantView, Role, ServerMessage
 class Session:
     """What the hub knows of one socket. `opened` is by tree number; None stands for an `open` not answered yet."""
 
-    __slots__ = ("address", "client_id", "identity", "opened", "outbox", "user_agent", "visit")
+    __slots__ = ("address", "client_id", "identity", "opened", "outbox", "replaced", "user_agent", "visit")
 
     def __init__(
         self, identity: Identity, client_id: str, outbox: Outbox, *, visit: str, address: str, user_agent: str
@@ -24,6 +24,7 @@ class Session:
         self.visit = visit
         self.address = address
         self.user_agent = user_agent
+        self.replaced = False  # a newer socket of the same client_id writes now (SEMANTICS 4)
         self.opened: dict[int, Participant | None] = {}
 
     @property

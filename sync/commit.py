@@ -1,0 +1,269 @@
+"""The commit loop: what waits in many rooms becomes one statement, and nothing is told before it is durable (P1).
+
+A lane claims the dirty rooms, has each judge its inbox, commits all the batches in one round trip, and settles them.
+While it waits for the database more edits arrive, and the next batch is all of them: batching needs no timer. A room
+that lost to another instance, or whose last outcome is unknown, commits alone under its head's lock (SEMANTICS 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from sync.cut import Refusal
+from sync.delivery import Delivery
+from sync.errors import NotFound, Unavailable, Unstorable
+from sync.follow import Follower
+from sync.limits import BATCH_BYTES, BATCH_ROWS
+from sync.open_room import OpenRoom
+from sync.ports import Batch, Clock, Receipt, Store, Turn
+from sync.stats import HubStats
+
+MOST_ROOMS = 256  # batches in one statement: more gain nothing, and hold the fast rooms back for the slow
+RETRY_SECONDS = 0.25  # how soon a room asks a database again that did not answer
+PATIENCE_SECONDS = 2.0  # how long edits wait for such a database before they are given back as `unavailable`
+MARK_CHARACTERS = 8  # 32 random bits tell two histories of one seq apart
+
+Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
+
+
+class CommitLoop:
+    """See the module. `shared` is called with every batch that was committed here, for the bus."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        delivery: Delivery,
+        follower: Follower,
+        stats: HubStats,
+        *,
+        spawn: Spawn,
+        shared: Callable[[OpenRoom, Batch, Receipt], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._delivery = delivery
+        self._follower = follower
+        self._stats = stats
+        self._spawn = spawn
+        self._shared = shared
+        self._dirty: dict[OpenRoom, None] = {}
+        self._work = asyncio.Event()
+
+    def wake(self, place: OpenRoom) -> None:
+        """There is something to commit, or to recover, in this room."""
+        self._dirty[place] = None
+        self._work.set()
+
+    async def run(self) -> None:
+        """One lane. Several may run; a room is in one of them at most."""
+        while True:
+            await self._work.wait()
+            claimed = self._claim()
+            if not claimed:
+                self._work.clear()
+                continue
+            await self._commit(claimed)
+
+    def _claim(self) -> list[OpenRoom]:
+        now = self._clock.monotonic()
+        ready = [place for place in self._dirty if not place.busy and place.retry_at <= now][:MOST_ROOMS]
+        for place in ready:
+            del self._dirty[place]
+            place.busy = True
+        return ready
+
+    def release(self, place: OpenRoom) -> None:
+        """The room's batch is settled, one way or the other: take what came meanwhile."""
+        place.busy = False
+        self._follower.take_deferred(place)
+        if place.room.inbox or place.contested:
+            self.wake(place)
+
+    # ---- many rooms, one statement
+
+    async def _commit(self, claimed: list[OpenRoom]) -> None:
+        alone = [place for place in claimed if place.contested]
+        together = [place for place in claimed if not place.contested]
+        if together:
+            alone += await self._commit_together(together)
+        for place in alone:
+            await self._commit_alone(place)
+
+    async def _commit_together(self, places: list[OpenRoom]) -> list[OpenRoom]:
+        """Commit in one statement; answers the rooms that must go on alone."""
+        try:
+            await self._recall(places)
+        except Unavailable:
+            for place in places:
+                self._fail(place)
+            return []
+        flying = self._cut(places)
+        large = [place for place in flying if _is_large(place)]
+        small = [place for place in flying if place not in large]
+        lost: list[OpenRoom] = []
+        for group in ([small] if small else []) + [[place] for place in large]:
+            lost += await self._commit_group(group)
+        return lost
+
+    async def _commit_group(self, places: list[OpenRoom]) -> list[OpenRoom]:
+        batches = [_batch_of(place) for place in places]
+        try:
+            receipts = await self._timed_commit(batches)
+        except Unavailable:
+            for place in places:
+                self._fail(place)
+            return []
+        except Unstorable:
+            return places
+        lost = []
+        for place, batch, receipt in zip(places, batches, receipts, strict=True):
+            if receipt.committed:
+                self._settle(place, batch, receipt)
+            else:
+                self._stats.lost += 1
+                lost.append(place)
+        return lost
+
+    async def _timed_commit(self, batches: Sequence[Batch]) -> list[Receipt]:
+        began = self._clock.monotonic()
+        receipts = await self._store.commit(batches)
+        self._stats.statements += 1
+        self._stats.commit_seconds.append(self._clock.monotonic() - began)
+        return receipts
+
+    def _cut(self, places: list[OpenRoom]) -> list[OpenRoom]:
+        """Let every room judge what waits; answers those with something to write."""
+        flying = []
+        for place in places:
+            flight = place.room.cut(self._clock.token(MARK_CHARACTERS), self._clock.token(MARK_CHARACTERS))
+            if flight.batch is None:
+                self._settle(place, None, None)
+            else:
+                flying.append(place)
+        return flying
+
+    async def _recall(self, places: list[OpenRoom]) -> None:
+        for place in places:
+            await self._recall_with(place, None)
+
+    async def _recall_with(self, place: OpenRoom, turn: Turn | None) -> None:
+        """Ask storage about clients whose numbers do not simply follow, before their edits are judged."""
+        room = place.room
+        for edit in room.unrecalled():
+            numbers = [op.n for op in edit.ops]
+            user, client = edit.client
+            if turn is None:
+                recalled = await self._store.recall(place.key, user, client, numbers)
+            else:
+                recalled = await turn.recall(user, client, numbers)
+            room.recalled(edit, recalled)
+
+    def _settle(self, place: OpenRoom, batch: Batch | None, receipt: Receipt | None) -> None:
+        settled = place.room.settle(receipt)
+        place.failing_since = None
+        place.last_used = self._clock.monotonic()
+        self._delivery.settled(place, settled)
+        if batch is not None and receipt is not None:
+            self._stats.commits += 1
+            self._stats.ops += len(batch.ops)
+            self._shared(place, batch, receipt)
+        self.release(place)
+
+    # ---- one room, under its lock
+
+    async def _commit_alone(self, place: OpenRoom) -> None:
+        """Read what is missing, judge again and commit, while nobody else can (SEMANTICS 5)."""
+        try:
+            await self._take_turn(place, careful=False)
+        except Unstorable:
+            try:
+                await self._take_turn(place, careful=True)
+            except (Unavailable, Unstorable):
+                self._fail(place)
+        except Unavailable:
+            self._fail(place)
+        except NotFound:
+            self._follower.lost_tree(place)
+            self.release(place)
+
+    async def _take_turn(self, place: OpenRoom, *, careful: bool) -> None:
+        batch: Batch | None = None
+        receipt: Receipt | None = None
+        began = self._clock.monotonic()
+        if place.room.flight is not None:
+            place.room.roll_back()
+        async with self._store.exclusive(place.key) as turn:
+            missing = await turn.missing(place.room.commit)
+            if self._follower.continues(place, missing.head):
+                self._follower.ingest(place, missing)
+                await self._recall_with(place, turn)
+                if careful:
+                    await self._find_poison(place, turn)
+                batch = self._fly(place)
+                if batch is not None:
+                    receipt = await turn.commit(batch)
+        place.contested = False
+        if place.room.flight is None:  # the history is another one than this room's
+            await self._follower.reset(place)
+            self.release(place)
+            return
+        self._stats.statements += 1
+        self._stats.commit_seconds.append(self._clock.monotonic() - began)
+        self._settle(place, batch, receipt)
+
+    def _fly(self, place: OpenRoom) -> Batch | None:
+        return place.room.cut(self._clock.token(MARK_CHARACTERS), self._clock.token(MARK_CHARACTERS)).batch
+
+    async def _find_poison(self, place: OpenRoom, turn: Turn) -> None:
+        """Try op by op which one the database cannot hold, so that it alone is refused (SEMANTICS 6)."""
+        batch = self._fly(place)
+        flight = place.room.flight
+        assert flight is not None, "it was cut just now"
+        for number in range(len(flight.cut.ops) if batch is not None else 0):
+            assert batch is not None
+            single, source = flight.cut.alone(batch, number)
+            try:
+                await turn.rehearse(single)
+            except Unstorable:
+                if source is not None:
+                    source[0].poisoned.add(source[1])
+        place.room.roll_back()
+        await self._recall_with(place, turn)
+
+    # ---- a database that does not answer
+
+    def _fail(self, place: OpenRoom) -> None:
+        """Nothing is acknowledged: undo, let the edits wait, ask again; after a while give them back."""
+        now = self._clock.monotonic()
+        self._stats.unavailable += 1
+        if place.room.flight is not None:
+            place.room.roll_back()
+        place.contested = True
+        if place.failing_since is None:
+            place.failing_since = now
+        if now - place.failing_since >= PATIENCE_SECONDS:
+            refusal = Refusal("unavailable", "the database does not answer; keep it and send it again")
+            for edit, outcome in place.room.refuse_waiting(refusal):
+                self._delivery.outcome(edit, outcome)
+        place.retry_at = now + RETRY_SECONDS
+        place.busy = False
+        self._spawn(f"retry:{place.key.tree}", self._retry(place))
+
+    async def _retry(self, place: OpenRoom) -> None:
+        await self._clock.sleep(RETRY_SECONDS)
+        self.wake(place)
+
+
+def _batch_of(place: OpenRoom) -> Batch:
+    flight = place.room.flight
+    assert flight is not None, "only rooms that fly are committed"
+    assert flight.batch is not None, "and only those with something to write"
+    return flight.batch
+
+
+def _is_large(place: OpenRoom) -> bool:
+    flight = place.room.flight
+    return flight is not None and (flight.size > BATCH_BYTES or len(flight.cut.ops) > BATCH_ROWS)

@@ -1,0 +1,152 @@
+"""Giving participants what they are owed: outcomes, commits, snapshots, and the ops a slow reader missed.
+
+A commit is encoded once per codec and framed once, and every socket is given the same bytes. Nothing here waits for
+a reader: where an outbox is full, its participant stops being live, loses the frames and is served from the newest
+commits, or from the log, when it has drained (P11, SEMANTICS 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from sync.codec import CodecName
+from sync.cut import PendingEdit
+from sync.limits import FRAME_BYTES
+from sync.open_room import OpenRoom
+from sync.ports import LoggedOp, Wire
+from sync.presence import views
+from sync.protocol import Outcome, Resumed, Snapshot, SnapshotReason
+from sync.recent import Commit, ops_message
+from sync.room import Settled
+from sync.session import Participant
+from sync.stats import HubStats
+
+CHUNK_OPS = 500  # ops read from the log go out in frames of this many: about 100 kB
+
+
+class Delivery:
+    """See the module. One per hub."""
+
+    def __init__(self, stats: HubStats) -> None:
+        self._stats = stats
+
+    def settled(self, place: OpenRoom, settled: Settled) -> None:
+        """Authors first, then everyone: the outcome comes before the ops (WIRE)."""
+        for edit, outcome in settled.outcomes:
+            self.outcome(edit, outcome)
+        if settled.commit is not None:
+            self.commit(place, settled.commit)
+
+    def outcome(self, edit: PendingEdit, outcome: Outcome) -> None:
+        for result in outcome.results:
+            self._stats.results[result.status] += 1
+        edit.reply(outcome)
+
+    def commit(self, place: OpenRoom, commit: Commit) -> None:
+        """One frame per codec to everyone who is live."""
+        frames: dict[CodecName, bytes] = {}
+        for participant in place.room.participants.values():
+            if not participant.live:
+                continue
+            outbox = participant.session.outbox
+            if outbox.full:
+                self._fall_behind(participant, commit.ops.after)
+                continue
+            frame = frames.get(outbox.wire.codec.name)
+            if frame is None:
+                payload = commit.encoded(outbox.wire.codec)
+                if len(payload) > FRAME_BYTES:
+                    self.snapshot_for_all(place, "large")
+                    return
+                frame = frames[outbox.wire.codec.name] = outbox.wire.frame(payload)
+            outbox.write(frame)
+            self._stats.deliveries += 1
+
+    def _fall_behind(self, participant: Participant, reached: int) -> None:
+        participant.live = False
+        participant.reached = reached
+        self._stats.slow_readers += 1
+
+    def snapshot_for_all(self, place: OpenRoom, reason: SnapshotReason) -> None:
+        for participant in place.room.participants.values():
+            self.snapshot(place, participant, reason=reason)
+
+    def snapshot(
+        self, place: OpenRoom, participant: Participant, *, reason: SnapshotReason | None = None, ref: object = UNSET
+    ) -> None:
+        """Queue a whole state for one participant; its parts leave as the socket drains, then the ops after it."""
+        room, session = place.room, participant.session
+        wire = session.outbox.wire
+        encoded = room.encoded_state(wire.codec)
+        message = Snapshot(
+            ref=ref,  # type: ignore[arg-type]  # whatever the client chose, given back
+            tree=room.key.tree,
+            reason=reason or UNSET,
+            position=encoded.position,
+            role=participant.role,
+            last_n=room.last_n((session.identity.user, session.client_id)),
+            parts=len(encoded.parts),
+            state=msgspec.Raw(),
+            participants=views(place, but=participant),
+        )
+        participant.parts.clear()
+        for number, state in enumerate(encoded.parts, start=1):
+            part = msgspec.structs.replace(message, part=number, state=state)
+            participant.parts.append(wire.frame(wire.codec.encode(part)))
+        participant.live = False
+        participant.reached = encoded.position.seq
+        self._stats.snapshots[reason or "open"] += 1
+        self.push(place, participant)
+
+    def resumed(
+        self, place: OpenRoom, participant: Participant, backlog: Sequence[LoggedOp], after: int, ref: object
+    ) -> None:
+        """Tell a returning client where it stands, and give it exactly the ops after its position (P8)."""
+        room, session = place.room, participant.session
+        session.send(
+            Resumed(
+                ref=ref,  # type: ignore[arg-type]
+                tree=room.key.tree,
+                position=room.position,
+                role=participant.role,
+                last_n=room.last_n((session.identity.user, session.client_id)),
+                participants=views(place, but=participant),
+            )
+        )
+        participant.reached = after
+        self._stats.resumes += 1
+        self.rows(place, participant, backlog)
+        self.push(place, participant)
+
+    def rows(self, place: OpenRoom, participant: Participant, rows: Sequence[LoggedOp]) -> None:
+        """Queue ops that were read from the log, in frames of a bounded size."""
+        wire = participant.session.outbox.wire
+        for start in range(0, len(rows), CHUNK_OPS):
+            chunk = rows[start : start + CHUNK_OPS]
+            message = ops_message(place.key.tree, chunk)
+            participant.parts.append(wire.frame(wire.codec.encode(message)))
+            participant.reached = message.seq
+
+    def push(self, place: OpenRoom, participant: Participant) -> bool:
+        """Write what is owed until the outbox is full. False: what comes next must be read from the log."""
+        outbox, room = participant.session.outbox, place.room
+        while participant.parts:
+            if outbox.full:
+                return True
+            outbox.write(participant.parts.popleft())
+        if participant.reached < room.recent.seq:
+            return False
+        for commit in room.recent.after(participant.reached):
+            if outbox.full:
+                return True
+            outbox.write(_framed(outbox.wire, commit))
+            participant.reached = commit.ops.seq
+        participant.live = participant.reached == room.seq
+        return participant.live
+
+
+def _framed(wire: Wire, commit: Commit) -> bytes:
+    return wire.frame(commit.encoded(wire.codec))

@@ -1,0 +1,60 @@
+"""Reading a tree as it was: the newest version before a seq, and the effective ops from there (P8, DESIGN §9)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sync.apply import Stamp, apply
+from sync.errors import NotFound
+from sync.identity import TreeKey
+from sync.marks import CREATED, Mark
+from sync.nodes import Details, State
+from sync.ports import Store, TreeVersion
+from sync.tree import Held, HeldConnection, HeldDetails, Tree
+
+_UNKNOWN = {CREATED: Mark(0, "", "")}  # who changed what is not asked of the past
+_decoder = msgspec.json.Decoder(State)
+
+
+class History:
+    """See the module."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def at(self, key: TreeKey, epoch: str, seq: int) -> tuple[State, str]:
+        """The state at a seq, and the mark of the commit that made it. Raises NotFound where the log lacks it."""
+        version = await self._store.version_before(key, epoch, seq)
+        tree = tree_of_version(version)
+        start = version.seq if version is not None else 0
+        rows = await self._store.log(key, start, seq)
+        if len(rows) != seq - start:
+            raise NotFound("the log does not reach back so far")
+        for row in rows:
+            apply(tree, row.effect, Stamp(row.seq, row.author.user, row.author.client))
+        mark = rows[-1].mark if rows else await self._store.mark_at(key, seq)
+        return tree.state(), mark or ""
+
+
+def tree_of_version(version: TreeVersion | None) -> Tree:
+    """A tree to apply the log to; an empty one where there is no version yet."""
+    if version is None:
+        return Tree(HeldDetails(Details(), dict(_UNKNOWN)))
+    return tree_of_state(_decoder.decode(version.state))
+
+
+def tree_of_state(state: State) -> Tree:
+    """A tree from what a snapshot carries: without trash, and without memory of who changed what."""
+    details = Details(
+        name=state.name,
+        description=state.description,
+        discovery_phase=state.discovery_phase,
+        is_template=state.is_template,
+        canvas_state=state.canvas_state,
+    )
+    tree = Tree(HeldDetails(details, dict(_UNKNOWN)))
+    for node in state.nodes:
+        tree.put_node(node.id, Held(node, _UNKNOWN))
+    for connection in state.connections:
+        tree.put_connection(connection.id, HeldConnection(connection, _UNKNOWN))
+    return tree

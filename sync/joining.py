@@ -1,0 +1,99 @@
+"""Answering `open`: a snapshot, or exactly the ops after the position a client names (P8, SEMANTICS 8, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from sync.codec import JSON
+from sync.delivery import CHUNK_OPS, Delivery
+from sync.follow import Follower
+from sync.identity import Position
+from sync.limits import Limits
+from sync.open_room import OpenRoom
+from sync.ports import Clock, LoggedOp, Store
+from sync.protocol import Open, SnapshotReason
+from sync.recent import ops_message
+from sync.session import Participant
+
+_PAUSE_SECONDS = 0.02  # while a batch settles: a commit takes a few milliseconds
+_PAUSES = 50
+
+
+class Backlog:
+    """The ops from a position on that are no longer at hand; empty where `recent` has them all."""
+
+    __slots__ = ("after", "rows")
+
+    def __init__(self, after: int, rows: Sequence[LoggedOp]) -> None:
+        self.after = after
+        self.rows = rows
+
+
+class Joining:
+    """Plans an answer with what must be awaited, then gives it in one synchronous step."""
+
+    def __init__(self, store: Store, clock: Clock, follower: Follower, delivery: Delivery, limits: Limits) -> None:
+        self._store = store
+        self._clock = clock
+        self._follower = follower
+        self._delivery = delivery
+        self._limits = limits
+
+    async def plan(self, place: OpenRoom, message: Open) -> Backlog | SnapshotReason | None:
+        """What to answer: the ops after a position, or a snapshot and its reason (None: a first visit)."""
+        position = message.position
+        if not isinstance(position, Position):
+            return None
+        if position.epoch != place.room.epoch:
+            return "epoch"
+        if position.seq > place.room.seq:
+            await self._read_head(place, position.seq)
+            if position.epoch != place.room.epoch:
+                return "epoch"
+            if position.seq > place.room.seq:
+                return "ahead"
+        return await self._resume(place, position)
+
+    async def _read_head(self, place: OpenRoom, seq: int) -> None:
+        """The client may have heard from another instance first: read the log before calling it ahead."""
+        for _ in range(_PAUSES):
+            if not place.busy:
+                await self._follower.refill(place)
+                return
+            if place.room.seq >= seq:
+                return
+            await self._clock.sleep(_PAUSE_SECONDS)
+
+    async def _resume(self, place: OpenRoom, position: Position) -> Backlog | SnapshotReason:
+        room = place.room
+        if room.seq - position.seq > self._limits.resume_ops:
+            return "too_far"
+        at_hand = room.recent.mark_at(position.seq)
+        if at_hand is not None:
+            return Backlog(position.seq, ()) if at_hand == position.mark else "epoch"
+        through = room.seq
+        if await self._store.mark_at(place.key, position.seq) != position.mark:
+            return "epoch"
+        rows = await self._store.log(place.key, position.seq, through)
+        return "too_far" if self._outweighs_snapshot(place, rows) else Backlog(position.seq, rows)
+
+    def _outweighs_snapshot(self, place: OpenRoom, rows: Sequence[LoggedOp]) -> bool:
+        """Whether so many ops would be more bytes than the state they lead to."""
+        if len(rows) <= CHUNK_OPS:
+            return False
+        state = sum(len(bytes(part)) for part in place.room.encoded_state(JSON).parts)
+        return len(JSON.encode(ops_message(place.key.tree, rows))) > state
+
+    def answer(
+        self, place: OpenRoom, participant: Participant, plan: Backlog | SnapshotReason | None, message: Open
+    ) -> None:
+        """Give the answer and let the participant in, in one step: no op is missed, none comes before it."""
+        place.room.participants[participant.id] = participant
+        place.presence_changed.add(participant.id)
+        if isinstance(plan, Backlog):
+            self._delivery.resumed(place, participant, plan.rows, plan.after, message.ref)
+        else:
+            ref = UNSET if message.ref is UNSET else message.ref
+            self._delivery.snapshot(place, participant, reason=plan, ref=ref)

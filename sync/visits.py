@@ -1,0 +1,27 @@
+"""Visits: one user's continuous use, which ends after half an hour without activity (SPECS "Who and where")."""
+
+from __future__ import annotations
+
+from sync.identity import Identity
+from sync.ports import Clock
+
+VISIT_SECONDS = 30 * 60.0
+_ID_CHARACTERS = 16
+
+
+class Visits:
+    """The current visit of each user on this instance."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._current: dict[tuple[str, str], tuple[str, float]] = {}
+
+    def of(self, identity: Identity) -> str:
+        """The visit that is going on, or a new one."""
+        now = self._clock.monotonic()
+        key = (identity.tenant, identity.user)
+        visit, seen = self._current.get(key, ("", -VISIT_SECONDS))
+        if not visit or now - seen >= VISIT_SECONDS:
+            visit = self._clock.token(_ID_CHARACTERS)
+        self._current[key] = (visit, now)
+        return visit
