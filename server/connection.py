@@ -191,7 +191,11 @@ class Connection:
         if hello.kind == "agent":
             identity = msgspec.structs.replace(identity, kind="agent")
         self._session = endpoint.hub.welcome(
-            identity, hello.client_id, self._socket, address=greeting.address, user_agent=greeting.user_agent
+            identity,
+            hello.client_id,
+            self._socket,
+            address=endpoint.keep_address(greeting.address),
+            user_agent=greeting.user_agent,
         )
         self.state, self._greeting = State.READY, None
         self._socket.admitted()

@@ -86,6 +86,7 @@ class Endpoint:
     handshake: Handshake
     log: Callable[..., None]
     timings: Timings = field(default_factory=Timings)
+    keep_address: Callable[[str], str] = str  # what of an address may be stored
     open_for_new: bool = True  # false once the server is stopping
     sockets: set[Tended] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # tokens being looked up; each ends by a timeout

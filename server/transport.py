@@ -132,6 +132,11 @@ class WebSocket(asyncio.Protocol):
 
     # ---- sync.ports.Outbox
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What this reader has not taken yet, for reports."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     def write(self, frame: bytes) -> None:
         if self.ends is not None or self._transport is None:
             return
