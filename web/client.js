@@ -73,7 +73,7 @@ export class Client extends EventTarget {
     socket.onopen = () =>
       this.#send({ type: "hello", protocol: 1, token, client_id: this.#clientId, client: "web/0.1" });
     socket.onmessage = (event) => this.#hear(JSON.parse(event.data));
-    socket.onclose = (event) => this.#lost(event.code);
+    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code);
   }
 
   #send(message) {
@@ -85,7 +85,7 @@ export class Client extends EventTarget {
   #hear(message) {
     this.#heard = Date.now();
     if (message.type === "welcome") this.#welcomed(message);
-    else if (message.type === "notice" && message.code === "draining") this.#wait = message.retry_ms;
+    else if (message.type === "notice" && message.tree === undefined) this.#wait = message.retry_ms ?? null;
     else if (message.tree !== undefined) this.#trees.get(message.tree)?.hear(message);
     if (message.type === "error") this.dispatchEvent(new CustomEvent("fault", { detail: message }));
   }
@@ -101,10 +101,18 @@ export class Client extends EventTarget {
   #beat() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (Date.now() - this.#heard > SILENCE_MS) return this.#socket.close();
+      if (Date.now() - this.#heard > SILENCE_MS) return this.#abandon();
       this.#send({ type: "ping" });
       this.#beat();
     }, PING_MS);
+  }
+
+  // A dead line does not answer a close either, so its end is not waited for.
+  #abandon() {
+    const dead = this.#socket;
+    this.#socket = null;
+    dead.close();
+    this.#lost(1006);
   }
 
   #lost(code) {
