@@ -16,6 +16,7 @@ from sync.identity import Author, Identity, TreeKey
 from sync.limits import Limits
 from sync.nodes import Details
 from sync.ops import ImportedNode
+from sync.ports import Wire
 from sync.protocol import ClientMessage
 from sync.session import Session
 from tests.clocks import ManualClock, settle
@@ -35,7 +36,7 @@ class ListOutbox:
     """An outbox that keeps what it was given, as untyped maps. `full` is the test's to set."""
 
     def __init__(self) -> None:
-        self.wire = PlainWire()
+        self.wire: Wire = PlainWire()
         self.full = False
         self.closed: tuple[int, str] | None = None
         self.messages: list[dict[str, Any]] = []
