@@ -1,6 +1,6 @@
-"""What every HTTP endpoint shares: a declared route, a call that comes in, an answer that goes out.
+"""What every HTTP operation shares: a declared route, a call that comes in, an answer that goes out.
 
-An endpoint is data: what it takes and what it answers are types, and OpenAPI is made from the same table that serves
+An operation is data: what it takes and what it answers are types, and OpenAPI is made from the same table that serves
 (`server.openapi`), so the two cannot drift. Handlers raise `sync.errors`; here they become problem+json.
 """
 
@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import orjson
-import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -32,8 +31,6 @@ _TREE_NUMBERS = range(1, 2**53)
 Body = TypeVar("Body")
 Result = TypeVar("Result")
 
-log = structlog.get_logger("treesync.http")
-
 
 class Answer(NamedTuple):
     """`body` is a Struct, or bytes that go out as they are."""
@@ -45,7 +42,7 @@ class Answer(NamedTuple):
 
 
 class Call:
-    """One request to one endpoint, its bearer already known."""
+    """One request to one operation, its bearer already known."""
 
     __slots__ = ("_identity", "body_limit", "request")
 
@@ -56,7 +53,7 @@ class Call:
 
     @property
     def identity(self) -> Identity:
-        assert self._identity is not None, "only endpoints with bearer access have one"
+        assert self._identity is not None, "only operations with bearer access have one"
         return self._identity
 
     @property
@@ -128,7 +125,7 @@ class Parameter(NamedTuple):
     what: str
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method on one path. `takes` and `gives` are the Structs of the bodies; None: no body."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -145,35 +142,63 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Doors:
-    """Lets a call through to its endpoint, or answers why not."""
+    """Lets a call through to its operation, or answers why not."""
 
-    def __init__(self, gate: Gate, *, operator_token: str | None, body_limit: int) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        operator_token: str | None,
+        body_limit: int,
+        monotonic: Callable[[], float],
+        log: Callable[..., None],
+    ) -> None:
         self._gate = gate
+        self._monotonic = monotonic
+        self._observe: Callable[[str, int, float], None] = lambda operation, status, seconds: None
+        self._log = log
         self._operator_token = operator_token
         self._body_limit = body_limit
 
-    def route(self, endpoint: Endpoint) -> Route:
-        """The endpoint as a route of Starlette's."""
+    def observe_with(self, observe: Callable[[str, int, float], None]) -> None:
+        """From now on every answer is counted: operation, status, seconds."""
+        self._observe = observe
+
+    def route(self, operation: Operation) -> Route:
+        """The operation as a route of Starlette's."""
 
         async def respond(request: Request) -> Response:
+            began = self._monotonic()
+            response = await answer(request)
+            self._observe(operation.name, response.status_code, self._monotonic() - began)
+            return response
+
+        async def answer(request: Request) -> Response:
             try:
-                identity = await self._identify(request, endpoint.access)
-                answer = await endpoint.handle(Call(request, identity, self._body_limit))
+                identity = await self._identify(request, operation.access)
+                return sent(await operation.handle(Call(request, identity, self._body_limit)))
             except TreesyncError as error:
-                return failed(error)
+                return self._fail(error, operation)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
-            return sent(answer)
+            except Exception as error:
+                self._log("request failed", operation=operation.name, error=repr(error), exc_info=error)
+                return failed(ServerFault("the server failed; it has been logged"))
 
-        path = endpoint.path.replace("{user}", "{user:path}")  # an id may hold a slash
-        return Route(path, respond, methods=[endpoint.method], name=endpoint.name)
+        path = operation.path.replace("{user}", "{user:path}")  # an id may hold a slash
+        return Route(path, respond, methods=[operation.method], name=operation.name)
+
+    def _fail(self, error: TreesyncError, operation: Operation) -> Response:
+        if isinstance(error, ServerFault):
+            self._log("request failed", operation=operation.name, code=error.code, why=error.why)
+        return failed(error)
 
     async def _identify(self, request: Request, access: Access) -> Identity | None:
         match access:
             case "public":
                 return None
             case "bearer":
-                return await self._gate.enter(bearer(request))
+                return await self.bearer_of(request)
             case "operator":
                 if not self.is_operator(request):
                     raise Unauthorised("the operator's credential is needed")
@@ -186,12 +211,9 @@ class Doors:
         except Unauthorised:
             return False
 
-    async def identity_if_any(self, request: Request) -> Identity | None:
-        """For endpoints that show more to those who say who they are."""
-        try:
-            return await self._gate.enter(bearer(request))
-        except TreesyncError:
-            return None
+    async def bearer_of(self, request: Request) -> Identity:
+        """For operations that show more to those who say who they are. Raises Unauthorised."""
+        return await self._gate.enter(bearer(request))
 
 
 def bearer(request: Request) -> str:
@@ -217,9 +239,7 @@ def sent(answer: Answer) -> Response:
 
 
 def failed(error: TreesyncError) -> Response:
-    """RFC 9457. What is ours is logged; what is theirs is answered."""
-    if isinstance(error, ServerFault):
-        log.warning("request failed", code=error.code, why=error.why)
+    """RFC 9457, with the headers that say what to do about it."""
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = "Bearer"

@@ -74,8 +74,9 @@ def fetcher(url: str) -> Callable[[], bytes]:
 def _usable(content: bytes) -> dict[str, PyJWK]:
     """Asymmetric signing keys by kid. A symmetric key in a public document would be everybody's."""
     raw = json.loads(content)
+    published = raw.get("keys") if isinstance(raw, dict) else None
     found: dict[str, PyJWK] = {}
-    for item in raw.get("keys", []) if isinstance(raw, dict) else []:
+    for item in published if isinstance(published, list) else []:
         if not isinstance(item, dict) or item.get("use", "sig") != "sig" or not isinstance(item.get("kid"), str):
             continue
         try:

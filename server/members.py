@@ -6,7 +6,7 @@ from sync.hub import Hub
 
 from server.auth import ID_CHARACTERS
 from server.bodies import Member, Members, NewRole
-from server.http import Answer, Call, Endpoint
+from server.http import Answer, Call, Operation
 from sync.access import allows
 from sync.errors import Forbidden, Invalid, NotFound
 from sync.identity import TreeKey
@@ -17,16 +17,16 @@ _ONE = "/api/v1/trees/{tree}/members/{user}"
 
 
 class Membership:
-    """The endpoints below /api/v1/trees/{tree}/members."""
+    """The operations below /api/v1/trees/{tree}/members."""
 
     def __init__(self, hub: Hub, store: Store, directory: Directory) -> None:
         self._hub = hub
         self._store = store
         self._directory = directory
 
-    def endpoints(self) -> list[Endpoint]:
+    def operations(self) -> list[Operation]:
         return [
-            Endpoint(
+            Operation(
                 method="GET",
                 path=_ALL,
                 name="list_members",
@@ -34,7 +34,7 @@ class Membership:
                 handle=self.everyone,
                 gives=Members,
             ),
-            Endpoint(
+            Operation(
                 method="GET",
                 path=_ONE,
                 name="read_member",
@@ -42,7 +42,7 @@ class Membership:
                 handle=self.one,
                 gives=Member,
             ),
-            Endpoint(
+            Operation(
                 method="PUT",
                 path=_ONE,
                 name="set_member",
@@ -51,7 +51,7 @@ class Membership:
                 takes=NewRole,
                 gives=Member,
             ),
-            Endpoint(
+            Operation(
                 method="DELETE",
                 path=_ONE,
                 name="remove_member",

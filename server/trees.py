@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any, NoReturn
 
 from msgspec import UNSET, UnsetType
-from sync.hub import Hub
 
 from server.addresses import Keep, kept
 from server.bodies import ConflictPage, NewTree, TreeChange, TreePage, TreeView
-from server.http import Answer, Call, Endpoint, Parameter, parsed
+from server.faults import TooLarge
+from server.http import Answer, Call, Operation, Parameter, parsed
 from sync.access import allows
 from sync.codec import Decoded, decode_edit
+from sync.creation import first_batch
 from sync.errors import Clash, Forbidden, Invalid, NotFound, TooMany, TreesyncError, Unavailable
+from sync.hub import Hub
 from sync.identity import Author, Identity, TreeKey
 from sync.nodes import Details, first_canvas_state
 from sync.ops import Configure
 from sync.ports import Clock, Directory, TreeSummary
 from sync.protocol import Edit, Outcome, Result
-from sync.room import first_batch
 
 EDIT_OPS = 10_000  # by HTTP (SEMANTICS 27); one on a socket has `limits.edit_ops`
 _PAGE, _PAGE_MOST = 50, 500
 _CONFLICT_PAGE = 200
+_JUDGE_INLINE = 200  # nodes; 50 µs each. A larger tree is judged in a thread
 _TOKEN = 16  # hex characters: 64 random bits tell requests and epochs apart
 
 
 class Trees:
-    """The endpoints below /api/v1/trees that are about a tree as a whole."""
+    """The operations below /api/v1/trees that are about a tree as a whole."""
 
     def __init__(self, hub: Hub, directory: Directory, clock: Clock, keep: Keep) -> None:
+        """`keep`: what of an address activity rows hold."""
         self._hub = hub
         self._directory = directory
         self._clock = clock
         self._keep = keep
 
-    def endpoints(self) -> list[Endpoint]:
+    def operations(self) -> list[Operation]:
         one = "/api/v1/trees/{tree}"
         return [
-            Endpoint(
+            Operation(
                 method="POST",
                 path="/api/v1/trees",
                 name="create_tree",
@@ -48,7 +53,7 @@ class Trees:
                 gives=TreeSummary,
                 status=201,
             ),
-            Endpoint(
+            Operation(
                 method="GET",
                 path="/api/v1/trees",
                 name="list_trees",
@@ -60,7 +65,7 @@ class Trees:
                     Parameter("before", "string", "`next` of the page before"),
                 ),
             ),
-            Endpoint(
+            Operation(
                 method="GET",
                 path=one,
                 name="read_tree",
@@ -69,7 +74,7 @@ class Trees:
                 gives=TreeView,
                 query=(Parameter("seq", "integer", "the tree as it was at that seq"),),
             ),
-            Endpoint(
+            Operation(
                 method="PATCH",
                 path=one,
                 name="change_tree",
@@ -78,7 +83,7 @@ class Trees:
                 takes=TreeChange,
                 gives=TreeSummary,
             ),
-            Endpoint(
+            Operation(
                 method="DELETE",
                 path=one,
                 name="delete_tree",
@@ -86,7 +91,7 @@ class Trees:
                 handle=self.delete,
                 status=204,
             ),
-            Endpoint(
+            Operation(
                 method="POST",
                 path=f"{one}/edits",
                 name="edit_tree",
@@ -95,7 +100,7 @@ class Trees:
                 takes=Edit,
                 gives=Outcome,
             ),
-            Endpoint(
+            Operation(
                 method="GET",
                 path=f"{one}/conflicts",
                 name="list_conflicts",
@@ -118,7 +123,9 @@ class Trees:
         )
         epoch, mark = self._clock.token(_TOKEN), self._clock.token(_TOKEN)
         nobody = TreeKey(call.identity.tenant, 0)  # the database gives the number
-        first = first_batch(nobody, epoch, mark, author, details, wanted.nodes, wanted.connections)
+        parts = (nobody, epoch, mark, author, details, wanted.nodes, wanted.connections, self._hub.limits)
+        judge = partial(first_batch, *parts)
+        first = await asyncio.to_thread(judge) if len(wanted.nodes) > _JUDGE_INLINE else judge()
         key = await self._directory.create(call.identity, first, wanted.visibility, author)
         summary = await self._directory.summary(call.identity, key.tree)
         return Answer(summary, 201, {"Location": f"/api/v1/trees/{key.tree}"})
@@ -179,7 +186,7 @@ class Trees:
         if not isinstance(message.tree, UnsetType) and message.tree != tree:
             raise Invalid("the edit names another tree than the path")
         if len(message.ops) + len(decoded.malformed) > EDIT_OPS:
-            raise Invalid(f"an edit has at most {EDIT_OPS} ops", code="too_large")
+            raise TooLarge(f"an edit has at most {EDIT_OPS} ops")
         outcome = await self._submit(call, call.identity, tree, message.client_id, decoded)
         return Answer(outcome)
 
