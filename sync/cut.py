@@ -61,6 +61,7 @@ class PendingEdit:
 
     __slots__ = (
         "author",
+        "client",
         "identity",
         "irregular",
         "mode",
@@ -91,6 +92,7 @@ class PendingEdit:
     ) -> None:
         self.identity = identity
         self.author = author
+        self.client: ClientKey = (author.user, author.client)
         self.ops = ops
         self.mode = mode
         self.policy = policy
@@ -102,10 +104,6 @@ class PendingEdit:
         self.irregular = False
         self.recalled = False
         self.poisoned: set[int] = set()  # places of ops that the database cannot hold (SEMANTICS 6)
-
-    @property
-    def client(self) -> ClientKey:
-        return self.author.user, self.author.client
 
 
 class Refusal(msgspec.Struct, frozen=True):

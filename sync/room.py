@@ -157,7 +157,9 @@ class Room:
         """Rights are judged when the batch is cut (SEMANTICS 31)."""
         if self.rights.frozen:
             return Refusal("unavailable", "the tree is frozen")
-        if not allows(role_in(self.rights, edit.identity), "edit"):
+        # a participant's role is kept in line with the rights; who has none is looked up
+        role = role_in(self.rights, edit.identity) if edit.participant is None else edit.participant.role
+        if not allows(role, "edit"):
             return Refusal("forbidden", "editing needs the role of an editor")
         ahead = any(not hasattr(op, "why") and op.base > self.seq for op in edit.ops) if self.was_reset else False
         return Refusal("stale", "the tree was restored; open it again") if ahead else None

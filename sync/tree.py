@@ -56,7 +56,7 @@ class Tree:
     """One tree. Siblings are kept sorted by (order key, id), those in the trash among them: a trashed sibling counts
     where it stood, and a key is never given twice under one parent (SEMANTICS 19, 20)."""
 
-    __slots__ = ("_children", "_sum", "_touching", "_xor", "connections", "details", "live", "nodes")
+    __slots__ = ("_children", "_hashes", "_sum", "_touching", "_xor", "connections", "details", "live", "nodes")
 
     def __init__(self, details: HeldDetails) -> None:
         self.nodes: dict[str, Held] = {}
@@ -65,6 +65,7 @@ class Tree:
         self.live = 0
         self._children: dict[str | None, list[tuple[str, str]]] = {}
         self._touching: dict[str, set[str]] = {}
+        self._hashes: dict[str, int] = {}  # of the live nodes: a change takes the old one out of the sums
         self._sum = 0
         self._xor = 0
 
@@ -179,10 +180,11 @@ class Tree:
     def _count(self, before: Held | None, held: Held | None) -> None:
         if before is not None and before.deleted is None:
             self.live -= 1
-            self._fold(-1, _node_hash(before.node))
+            self._fold(-1, self._hashes.pop(before.node.id))
         if held is not None and held.deleted is None:
             self.live += 1
-            self._fold(1, _node_hash(held.node))
+            hashed = self._hashes[held.node.id] = _node_hash(held.node)
+            self._fold(1, hashed)
 
     def _untouch(self, connection: Connection) -> None:
         for end in {connection.source, connection.target}:
