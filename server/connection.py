@@ -147,6 +147,8 @@ class Connection:
             self._part(BadMessage("the first message is hello"), CLOSE_BAD_MESSAGE, message_ref(message))
         elif message.protocol != PROTOCOL_VERSION:
             self._part(BadMessage(f"protocol {PROTOCOL_VERSION} is spoken here"), CLOSE_PROTOCOL, message.ref)
+        elif ":" in message.client_id:  # those belong to the server (SEMANTICS 4)
+            self._part(BadMessage("a client_id has no colon"), CLOSE_BAD_MESSAGE, message.ref)
         else:
             self.state = State.ENTERING
             self._waiting = []
@@ -225,11 +227,11 @@ class Connection:
         elif isinstance(message, Hello):
             self._say_error("bad_message", "hello was said already; a fresh token comes in auth", message.ref)
         else:
-            self._hand_over(decoded)
+            self._hand_over(decoded, len(payload))
 
-    def _hand_over(self, decoded: Decoded) -> None:
+    def _hand_over(self, decoded: Decoded, size: int) -> None:
         try:
-            self._endpoint.hub.receive(self._session, decoded)
+            self._endpoint.hub.receive(self._session, decoded, size)
         except TreesyncError as error:
             tree = getattr(decoded.message, "tree", UNSET)
             self._say_error(error.code, error.why, message_ref(decoded.message), tree)

@@ -161,6 +161,14 @@ def decode_loosely(raw: Any) -> Decoded:
     """Read an untyped message, judging each op of an edit alone. Raises BadMessage where the message itself is bad."""
     if not isinstance(raw, dict) or isinstance(raw, DuplicateKey):
         raise BadMessage("a message is a map in which no key stands twice")
+    try:
+        return _decode_map(raw)
+    except BadMessage as error:
+        error.ref = _readable_ref(raw)
+        raise
+
+
+def _decode_map(raw: dict[str, Any]) -> Decoded:
     if raw.get("type") != "edit" or not isinstance(raw.get("ops"), list):
         return Decoded(_convert_message(raw))
     good: list[Op] = []
@@ -194,20 +202,19 @@ def _read_op(place: int, item: Any) -> Op | Malformed:
 def _convert_message(raw: dict[str, Any]) -> ClientMessage:
     why = unstorable(raw)
     if why is not None:
-        raise _refused(raw, why)
+        raise BadMessage(why)
     try:
         message: ClientMessage = msgspec.convert(raw, ClientMessage, strict=True)
         return message
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise _refused(raw, f"not a message of the protocol: {error}") from error
+        raise BadMessage(f"not a message of the protocol: {error}") from error
 
 
-def _refused(raw: dict[str, Any], why: str) -> BadMessage:
-    error = BadMessage(why)
+def _readable_ref(raw: dict[str, Any]) -> int | str | None:
     ref = raw.get("ref")
-    if (type(ref) is int and 0 <= ref < 2**53) or (isinstance(ref, str) and len(ref) <= 64 and not unstorable(ref)):
-        error.ref = ref
-    return error
+    if type(ref) is int and 0 <= ref < 2**53:
+        return ref
+    return ref if isinstance(ref, str) and len(ref) <= 64 and unstorable(ref) is None else None
 
 
 def unstorable(value: Any, depth: int = VALUE_DEPTH + _ENVELOPE_DEPTH) -> str | None:
