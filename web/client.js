@@ -9,8 +9,7 @@ import { Replica, read } from "./replica.js";
 
 const FIRST_WAIT_MS = 250; // doubled at each failure up to the longest, then a random part of it [RP8]
 const LONGEST_WAIT_MS = 30_000;
-const PING_MS = 20_000;
-const SILENCE_MS = 45_000; // two pings unanswered: the socket is dead, whatever readyState says
+const PING_MS = 20_000; // nothing heard from one ping to the next: the line is dead, whatever readyState says
 const RETRY_MS = 500; // before ops that were refused for now are sent again
 const FINAL_CODES = [4400, 4403, 4409]; // the same client would meet them again [CL2]
 const NOT_CONSUMED = ["gap", "rate", "unavailable", "stale", "forbidden"]; // the op stays queued [ED6]
@@ -34,6 +33,7 @@ export class Client extends EventTarget {
   #failures = 0;
   #wait = null;
   #heard = 0;
+  #pinged = 0;
   #timer = null;
   #closed = false;
 
@@ -101,7 +101,8 @@ export class Client extends EventTarget {
   #beat() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (Date.now() - this.#heard > SILENCE_MS) return this.#abandon();
+      if (this.#heard < this.#pinged) return this.#abandon();
+      this.#pinged = Date.now();
       this.#send({ type: "ping" });
       this.#beat();
     }, PING_MS);

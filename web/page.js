@@ -21,6 +21,7 @@ const rows = new Map(); // node id -> { item, type, title, below, timer }
 let client;
 let tree;
 
+addEventListener("pagehide", () => rows.forEach((row, id) => row.timer && save(id, row)));
 start();
 
 async function start() {
@@ -73,11 +74,15 @@ function say(text) {
 
 function showStatus() {
   if (client.status === "signed out") sessionStorage.removeItem("token");
-  const unanswered = tree?.unanswered ?? 0;
-  const online = unanswered ? `saving ${unanswered}…` : "saved";
-  const mayEdit = !tree || tree.role === "editor" || tree.role === "owner";
-  const text = SAYING[client.status] ?? (mayEdit ? online : "you may read this tree");
+  const text = SAYING[client.status] ?? (tree ? saying() : "opening…");
   if (element("connection").textContent !== text) element("connection").textContent = text;
+}
+
+// "saved" is said only of what has a durable answer.
+function saying() {
+  if (tree.role !== "editor" && tree.role !== "owner") return "you may read this tree";
+  const typing = [...rows.values()].filter((row) => row.timer).length;
+  return tree.unanswered + typing ? "saving…" : "saved";
 }
 
 function showPeople() {
@@ -125,6 +130,7 @@ function newRow(id) {
   title.oninput = () => {
     clearTimeout(row.timer);
     row.timer = setTimeout(() => save(id, row), TYPING_MS);
+    showStatus();
   };
   title.onfocus = () => tree.present({ editing: { node: id, path: "title" } });
   title.onblur = () => {
@@ -152,6 +158,7 @@ async function save(id, row) {
   clearTimeout(row.timer);
   row.timer = null;
   const title = row.title.value;
+  showStatus();
   if (!title || title === tree.view().nodes.get(id)?.title) return;
   const result = await tree.update(id, { title });
   if (result.status === "rejected") say(`“${title}” was not saved: ${result.why}`);
