@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 from redis.asyncio import Redis
@@ -15,6 +17,7 @@ QUEUE_MESSAGES = 10_000  # about ten seconds of a very busy instance; what is ol
 QUEUE_BYTES = 16 * 1024 * 1024  # half of the 32 MB at which Redis drops a subscriber that does not keep up
 SEND_MESSAGES = 128  # in one round trip
 FIRST_PAUSE_SECONDS = 0.05
+CANCEL_SECONDS = 0.2  # a cancelled task has ended long before, unless it missed it
 LONGEST_PAUSE_SECONDS = 1.0  # after Redis is back, messages flow within about this
 
 Sent = tuple[str, bytes]  # channel, message
@@ -46,6 +49,23 @@ class Backoff:
         chance = int(self._clock.token(4), 16) / 0xFFFF
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         await self._clock.sleep(pause * (0.5 + chance / 2))
+
+
+def heed_cancellation() -> None:
+    """To be called after a command was sent: redis-py sends with `asyncio.wait_for`, which before Python 3.12 loses a
+    cancellation that comes while its work is ending. A task that missed it would go on for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended; more than once for the same reason."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_SECONDS)
 
 
 class Publisher:
@@ -81,6 +101,7 @@ class Publisher:
             batch = self._take()
             try:
                 await self._send(batch)
+                heed_cancellation()
             except (RedisError, OSError):
                 self._stats.dropped += len(batch)
                 await self._backoff.wait()
@@ -103,7 +124,8 @@ class Publisher:
 
     async def reconnect(self) -> None:
         """Give up the connection; a send in flight fails."""
-        await self._client.connection_pool.disconnect()
+        with suppress(RedisError, OSError):  # closing a dead connection may fail; it is given up all the same
+            await self._client.connection_pool.disconnect()
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -20,7 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from storage.bus_publisher import Backoff, BusStats, Publisher
+from storage.bus_publisher import Backoff, BusStats, Publisher, end_tasks, heed_cancellation
 from sync.errors import Invalid
 from sync.identity import TreeKey
 from sync.ports import Clock
@@ -65,7 +65,7 @@ class RedisBus:
         self._patience_seconds = patience_seconds
         self._sender = _sender(instance)
         self._probe_channel = f"{prefix}-probe:{quote(instance, safe='')}"
-        self._listening = _client(url, None)
+        self._listening = _client(url, CONNECT_SECONDS)  # for the handshake: reading messages has no timeout
         self._publisher = Publisher(_client(url, patience_seconds), self.stats, clock)
         self._receive: Receive = lambda _key, _payload: None
         self._wanted: dict[str, TreeKey] = {}
@@ -112,10 +112,8 @@ class RedisBus:
         return self._connected and self._heard_here and age is not None and age <= self._patience_seconds
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        tasks, self._tasks = self._tasks, []
+        await end_tasks(tasks)
         self._connected = False
         await self._listening.aclose()
         await self._publisher.close()
@@ -162,8 +160,7 @@ class RedisBus:
     async def _listen_once(self, backoff: Backoff) -> None:
         try:
             async with self._listening.pubsub() as pubsub:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await pubsub.subscribe(self._probe_channel)
+                await pubsub.subscribe(self._probe_channel)
                 self._begin()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._read(pubsub, backoff), name="redis-bus-read")
@@ -215,6 +212,7 @@ class RedisBus:
                 self._unanswered.update(ordered)
                 for start in range(0, len(ordered), CHANNELS_AT_ONCE):
                     await command(*ordered[start : start + CHANNELS_AT_ONCE])
+                    heed_cancellation()
             await self._changed.wait()
 
     def _answered(self, channel: str) -> None:
@@ -277,7 +275,7 @@ def _sender(instance: str) -> bytes:
     return bytes([len(name)]) + name
 
 
-def _client(url: str, timeout: float | None) -> Redis:
+def _client(url: str, timeout: float) -> Redis:
     """A client that never retries: a retried PUBLISH doubles, a retried read hides that the connection was lost.
 
     RESP2 does all that is needed and is spoken alike by every server from 6.2 on.
