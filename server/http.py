@@ -126,7 +126,7 @@ class Parameter(NamedTuple):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One method on one path. `takes` and `gives` are the Structs of the bodies; None: no body."""
+    """One method on one path. `takes` and `gives` are the Structs of the bodies; None: none; a tuple: one of these."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str

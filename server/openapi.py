@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
 from server.bodies import Problem
 from server.http import PROBLEM, Operation
+from server.release import release
 
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
@@ -30,7 +30,7 @@ _GROUPS = (("/api/v1/trees/{tree}/members", "members"), ("/api/v1/trees", "trees
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The whole description, ready to be encoded."""
-    kinds = [Problem, *(kind for operation in operations for kind in (operation.takes, operation.gives) if kind)]
+    kinds = [Problem, *(kind for operation in operations for kind in (operation.takes, *_given(operation)) if kind)]
     references, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     schemas = dict(zip(kinds, references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -40,7 +40,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "treesync",
-            "version": version("treesync"),
+            "version": release(),
             "description": "Impact trees that several people edit at once. Live edits travel over the WebSocket at "
             "`/ws` (PROTOCOL.md); this is the HTTP side.",
         },
@@ -83,11 +83,17 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 def _responses(operation: Operation, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
     if operation.gives is not None:
-        good["content"] = {operation.media_type: {"schema": schemas[operation.gives]}}
+        given = [schemas[kind] for kind in _given(operation)]
+        schema = given[0] if len(given) == 1 else {"anyOf": given}
+        good["content"] = {operation.media_type: {"schema": schema}}
     elif operation.media_type != "application/json":
         good["content"] = {operation.media_type: {}}
     bad = {"description": "An error", "content": {PROBLEM: {"schema": schemas[Problem]}}}
     return {str(operation.status): good, "default": bad}
+
+
+def _given(operation: Operation) -> tuple[Any, ...]:
+    return operation.gives if isinstance(operation.gives, tuple) else (operation.gives,)
 
 
 def _group(path: str) -> str:

@@ -50,7 +50,7 @@ class Operations:
                 summary="How the instance is; without the operator's or an admin's token only its status",
                 handle=self.health,
                 access="public",
-                gives=Brief | HealthReport,
+                gives=(Brief, HealthReport),
             ),
             Operation(
                 method="GET",

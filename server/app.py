@@ -1,0 +1,154 @@
+"""The one composition root: everything an instance is made of, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from starlette.applications import Starlette
+
+from server.addresses import kept
+from server.admin import Admin
+from server.auth import Gate, Tokens
+from server.endpoint import Endpoint
+from server.guest import DemoDoor
+from server.handshake import Handshake
+from server.heartbeat import Heartbeat
+from server.http import Doors, Operation
+from server.keys import Keys, fetcher
+from server.limits import Admission, Bounds, Rate
+from server.members import Membership
+from server.metrics import Metrics
+from server.operations import Operations
+from server.origin import OriginPolicy
+from server.pages import web_directory
+from server.release import release
+from server.reports import Check, Reports
+from server.settings import Settings, is_loopback
+from server.site import build_site
+from server.transport import websocket_protocol
+from server.trees import Trees
+from sync.hub import Hub
+from sync.ports import Bus, Clock, Directory, Store
+
+Log = Callable[..., None]
+
+
+class Foundation(NamedTuple):
+    """What an instance stands on: the ports, ready to be used. `check` raises where the database does not answer."""
+
+    store: Store
+    directory: Directory
+    bus: Bus
+    check: Check
+
+
+class Application:
+    """One instance above its ports. Nothing runs before `open`."""
+
+    def __init__(
+        self, settings: Settings, foundation: Foundation, *, clock: Clock, secret: str | None, instance: str, log: Log
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.instance = instance
+        self.store = foundation.store
+        self.directory = foundation.directory
+        self.bus = foundation.bus
+        self.hub = Hub(foundation.store, foundation.bus, clock, instance=instance, limits=settings.limits, log=log)
+        self.gate = Gate(_tokens(settings, secret, clock), foundation.directory, clock.monotonic)
+        self.reports = Reports(
+            self.hub,
+            clock,
+            version=release(),
+            needed={"database": foundation.check},
+            useful={"bus": foundation.bus.healthy},
+        )
+        self.demo = DemoDoor(secret, clock.now)
+        self.endpoint = self._endpoint(log)
+        self.heartbeat = Heartbeat(self.endpoint)
+        self.websocket: type[asyncio.Protocol] = websocket_protocol(self.endpoint)
+        self.operations: list[Operation] = []
+        self.site = self._site(log)
+
+    def _endpoint(self, log: Log) -> Endpoint:
+        settings = self.settings
+        return Endpoint(
+            hub=self.hub,
+            authenticate=self.gate.enter,
+            clock=self.clock,
+            instance=self.instance,
+            limits=settings.limits,
+            admission=Admission(_bounds(settings)),
+            handshake=Handshake(OriginPolicy(settings.allowed_origins), ",".join(settings.trusted_proxies)),
+            log=log,
+            keep_address=partial(kept, keep=settings.keep_addresses),
+        )
+
+    def _site(self, log: Log) -> Starlette:
+        settings = self.settings
+        operator = settings.operator_token.get_secret_value() if settings.operator_token else None
+        doors = Doors(
+            self.gate,
+            operator_token=operator,
+            body_limit=settings.edit_bytes,
+            monotonic=self.clock.monotonic,
+            log=log,
+        )
+        metrics = Metrics(self.hub, self.reports, self.bus.healthy)
+        doors.observe_with(metrics.observe)
+        open_metrics = operator is None and is_loopback(settings.host)
+        self.operations = [
+            *Trees(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
+            *Membership(self.hub, self.store, self.directory).operations(),
+            *Operations(self.reports, metrics, doors, open_metrics=open_metrics).operations(),
+            *Admin(self.hub, self.reports, self.directory).operations(),
+            *self.demo.operations(),
+        ]
+        return build_site(self.operations, doors, web=web_directory(), allowed_origins=settings.allowed_origins)
+
+    async def open(self, on_death: Callable[[str, BaseException], None]) -> None:
+        """Start the hub and what tends its sockets. `on_death` hears of a task nothing can go on without."""
+        self.hub.on_task_death = on_death
+        await self.hub.start()
+        self.heartbeat.start(on_death)
+
+    def stop_taking(self) -> None:
+        """Not ready from now on, and no new sockets: the first step of stopping."""
+        self.endpoint.open_for_new = False
+        self.hub.draining = True
+
+    async def drain(self) -> None:
+        """Commit what is in flight, tell everyone; the sockets are closed by their server after that."""
+        await self.hub.drain()
+
+    async def close(self) -> None:
+        await self.heartbeat.close()
+        await self.hub.close()
+
+
+def _tokens(settings: Settings, secret: str | None, clock: Clock) -> Tokens:
+    keys = Keys(fetcher(settings.jwks_url), clock.monotonic) if settings.jwks_url else None
+    return Tokens(secret=secret, keys=keys, now=clock.now, audience=settings.jwt_audience, issuer=settings.jwt_issuer)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    """The settings' rates in place of the defaults; a burst is two seconds' worth."""
+    bounds = Bounds(
+        sockets=settings.sockets,
+        sockets_per_user=settings.sockets_per_user,
+        sockets_per_tenant=settings.sockets_per_tenant,
+        sockets_per_address=settings.sockets_per_address,
+    )
+    return bounds._replace(
+        connection=bounds.connection._replace(
+            messages=_rate(settings.messages_per_second), ops=_rate(settings.ops_per_second)
+        ),
+        tenant=bounds.tenant._replace(ops=_rate(settings.tenant_ops_per_second)),
+    )
+
+
+def _rate(per_second: float) -> Rate:
+    return Rate(per_second, 2 * per_second)
