@@ -17,6 +17,7 @@ import msgspec
 
 from sync.errors import BadMessage, Unreadable
 from sync.limits import VALUE_DEPTH
+from sync.nodes import State
 from sync.ops import Op
 from sync.protocol import ClientMessage, Edit, ServerMessage
 
@@ -128,6 +129,14 @@ class MsgpackCodec:
 
 JSON = JsonCodec()
 MSGPACK = MsgpackCodec()
+
+
+_state: msgspec.json.Decoder[State] = msgspec.json.Decoder(State)
+
+
+def decode_state(data: bytes) -> State:
+    """A state as `JSON.encode_value` wrote it: what a version keeps."""
+    return _state.decode(data)
 
 
 def read_json(data: bytes) -> Any:

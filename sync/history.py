@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from sync.apply import Stamp, apply
+from sync.codec import decode_state
 from sync.errors import NotFound
 from sync.identity import TreeKey
 from sync.marks import CREATED, Mark
@@ -13,7 +12,6 @@ from sync.ports import Store, TreeVersion
 from sync.tree import Held, HeldConnection, HeldDetails, Tree
 
 _UNKNOWN = {CREATED: Mark(0, "", "")}  # who changed what is not asked of the past
-_decoder = msgspec.json.Decoder(State)
 
 
 class History:
@@ -40,7 +38,7 @@ def tree_of_version(version: TreeVersion | None) -> Tree:
     """A tree to apply the log to; an empty one where there is no version yet."""
     if version is None:
         return Tree(HeldDetails(Details(), dict(_UNKNOWN)))
-    return tree_of_state(_decoder.decode(version.state))
+    return tree_of_state(decode_state(version.state))
 
 
 def tree_of_state(state: State) -> Tree:

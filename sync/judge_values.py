@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 
 from sync import effects, ops
+from sync.codec import JSON
 from sync.marks import Marks, mark_of
 from sync.nodes import Details, Node
 from sync.protocol import ConflictPath, Lost
@@ -98,7 +98,7 @@ def same(left: Any, right: Any) -> bool:
     return (
         bool(left == right)
         and (type(left) is type(right) or not isinstance(left, bool | dict | list))
-        and (type(left) in (str, int, float) or msgspec.json.encode(left) == msgspec.json.encode(right))
+        and (type(left) in (str, int, float) or JSON.encode_value(left) == JSON.encode_value(right))
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sync.bus_messages import PresenceShared
-from sync.codec import CodecName
+from sync.codec import JSON, CodecName
 from sync.open_room import Elsewhere, OpenRoom
 from sync.protocol import ParticipantView, PresenceView
 from sync.session import Participant
@@ -12,6 +14,11 @@ FLUSH_SECONDS = 0.05  # cursors move smoothly at 20 a second, and a hundred of t
 SHARE_SECONDS = 20.0  # how often an instance repeats who is there
 FADE_SECONDS = 60.0  # three repeats missed: its people are gone (reliability bar 33)
 STATE_BYTES = 4_096  # a cursor, a selection and what is being edited; more belongs into the tree
+
+
+def size(state: dict[str, Any]) -> int:
+    """What a state weighs against STATE_BYTES."""
+    return len(JSON.encode_value(state))
 
 
 def views(place: OpenRoom, but: Participant | None = None) -> list[ParticipantView]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from msgspec import UNSET
+
 from sync.identity import Author, Identity
 from sync.ports import Outbox
-from sync.protocol import ParticipantView, Role, ServerMessage
+from sync.protocol import Error, ParticipantView, Role, ServerMessage
 
 
 class Session:
@@ -40,6 +42,10 @@ class Session:
     def send(self, message: ServerMessage) -> None:
         wire = self.outbox.wire
         self.outbox.write(wire.frame(wire.codec.encode(message)))
+
+    def refuse(self, message: Any, code: str, why: str, tree: int) -> None:
+        """Answer a message about a tree with an error."""
+        self.send(Error(ref=getattr(message, "ref", UNSET), code=code, why=why, tree=tree))
 
 
 class Participant:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from math import isfinite
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from sync import ops
-from sync.codec import unstorable
+from sync.codec import JSON, unstorable
 from sync.errors import Invalid
 from sync.limits import KEY_CHARACTERS, TITLE_CHARACTERS, Limits
 from sync.nodes import NODE_TYPES, Details, Node, Point
@@ -142,7 +141,7 @@ def check_value(value: Any, what: str, limits: Limits) -> None:
         why = unstorable(value)
         if why is not None:
             raise Refused("invalid", f"{what}: {why}")
-        size = len(msgspec.json.encode(value))
+        size = len(JSON.encode_value(value))
     if size > limits.value_bytes:
         raise Refused("too_large", f"{what} is larger than {limits.value_bytes} bytes")
 

@@ -44,12 +44,13 @@ OWNERS = {
     "orjson": {"server", "storage"},
 }
 FREE = {"msgspec"}  # value types; its encoders are checked below
-# msgspec's encoders of the wire stand in one file; storage reads and writes jsonb, server publishes schemas
-WIRE_CODECS = {"json": ("sync/codec.py", "storage/"), "msgpack": ("sync/codec.py",)}
+# msgspec's encoders of the wire stand in one file, the bus's in another; storage reads and writes jsonb, server
+# publishes schemas
+WIRE_CODECS = {"json": ("sync/codec.py", "storage/"), "msgpack": ("sync/codec.py", "sync/bus_messages.py")}
 SCHEMA_ONLY = {"schema", "schema_components"}
 
-# the hub and its commit loop are all of sync/ that may wait (DESIGN §3)
-MAY_WAIT = ("sync/hub", "sync/commit", "sync/lanes")
+# the hub's own parts are all of sync/ that may hold tasks, events and futures (DESIGN §3)
+MAY_WAIT = ("sync/hub", "sync/commit", "sync/tasks", "sync/lobby", "sync/intake")
 WAITING = {"asyncio", "threading", "concurrent", "multiprocessing", "queue"}
 CLOCK_AND_CHANCE = {"time", "random", "secrets", "uuid", "os", "socket", "subprocess", "logging"}
 

@@ -1,0 +1,136 @@
+"""Letting a socket into a room and out of it, and bringing it up to what is confirmed.
+
+An `open` is answered in two steps: what must be awaited is read first, then the answer is given and the participant
+let in at once (`sync.joining`), so that no op is missed and none comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sync import bus_messages
+from sync.access import role_in
+from sync.bus_messages import Control
+from sync.delivery import Delivery
+from sync.errors import NotFound, TreesyncError, Unavailable
+from sync.housekeeping import Housekeeping
+from sync.identity import TreeKey
+from sync.joining import Joining
+from sync.limits import Limits
+from sync.lobby import Lobby
+from sync.open_room import OpenRoom
+from sync.ports import Bus, Clock, Store
+from sync.protocol import Open
+from sync.session import Participant, Session
+
+_ID_CHARACTERS = 6  # of a participant's id, behind the instance's name
+_PAUSE_SECONDS = 1.0  # before the log is asked again for a slow reader's ops
+
+
+class Entrance:
+    """See the module."""
+
+    def __init__(
+        self,
+        instance: str,
+        lobby: Lobby,
+        joining: Joining,
+        delivery: Delivery,
+        housekeeping: Housekeeping,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        limits: Limits,
+        *,
+        spawn: Callable[[str, Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._instance = instance
+        self._lobby = lobby
+        self._joining = joining
+        self._delivery = delivery
+        self._housekeeping = housekeeping
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._limits = limits
+        self._spawn = spawn
+
+    # ---- opening and leaving
+
+    def open(self, session: Session, message: Open) -> None:
+        tree = message.tree
+        if tree in session.opened and session.opened[tree] is None:
+            session.refuse(message, "bad_message", "this tree is being opened already", tree)
+            return
+        if tree not in session.opened and len(session.opened) >= self._limits.trees_per_socket:
+            session.refuse(message, "too_many", f"at most {self._limits.trees_per_socket} trees on one socket", tree)
+            return
+        self.leave(session, tree)
+        session.opened[tree] = None
+        self._spawn(f"open:{tree}", self._join(session, message))
+
+    async def _join(self, session: Session, message: Open) -> None:
+        try:
+            place = await self._enter(session, message)
+        except TreesyncError as error:
+            session.opened.pop(message.tree, None)
+            session.refuse(message, error.code, error.why, message.tree)
+            return
+        if not session.replaced:  # an older socket may still read, but does not take the pen back
+            who = session.identity.user
+            claim = Control(do="claim", user=who, client=session.client_id, instance=self._instance)
+            self._bus.publish(place.key, bus_messages.encode(claim))
+
+    async def _enter(self, session: Session, message: Open) -> OpenRoom:
+        key = TreeKey(session.identity.tenant, message.tree)
+        user = session.identity.user
+        place = await self._lobby.enter(key)
+        if role_in(place.room.rights, session.identity) is None:
+            raise NotFound("no such tree")
+        recalled = await self._store.recall(key, user, session.client_id, ())
+        plan = await self._joining.plan(place, message)
+        role = role_in(place.room.rights, session.identity)
+        if role is None or self._lobby.get(key) is not place:
+            raise NotFound("no such tree")
+        place.room.know_client((user, session.client_id), recalled.last_n)
+        if message.tree in session.opened and session.opened[message.tree] is None:  # it has not left meanwhile
+            participant = Participant(f"{self._instance}-{self._clock.token(_ID_CHARACTERS)}", session, role)
+            session.opened[message.tree] = participant
+            self._joining.answer(place, participant, plan, message)
+            self._housekeeping.presence_changed(place)
+            if not participant.live:
+                self.push(place, participant)
+        return place
+
+    def leave(self, session: Session, tree: int) -> None:
+        participant = session.opened.pop(tree, None)
+        place = self._lobby.get(TreeKey(session.identity.tenant, tree))
+        if participant is not None and place is not None:
+            place.room.participants.pop(participant.id, None)
+            place.left.add(participant.id)
+            place.last_used = self._clock.monotonic()
+            self._housekeeping.presence_changed(place)
+
+    # ---- catching up
+
+    def push(self, place: OpenRoom, participant: Participant) -> None:
+        """Give a participant what it is owed, as far as its socket takes it."""
+        if not self._delivery.push(place, participant) and not participant.session.outbox.full:
+            self._spawn(f"catch-up:{place.key.tree}", self._catch_up(place, participant))
+
+    async def _catch_up(self, place: OpenRoom, participant: Participant) -> None:
+        """A reader so slow that its ops are no longer at hand: from the log, or a snapshot where that is shorter."""
+        room = place.room
+        if room.seq - participant.reached > self._limits.resume_ops:
+            self._delivery.snapshot(place, participant, reason="too_far")
+            return
+        reached = participant.reached
+        try:
+            rows = await self._store.log(place.key, reached, room.seq)
+        except Unavailable:
+            await self._clock.sleep(_PAUSE_SECONDS)
+            rows = []
+        if participant.reached == reached and not participant.live and place.room is room:
+            self._delivery.rows(place, participant, rows)
+            self.push(place, participant)

@@ -1,0 +1,141 @@
+"""Edits on their way into a room's inbox: from sockets, from HTTP, from agents. The first step of an edit's life."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sync.access import role_in
+from sync.codec import Decoded, Malformed
+from sync.cut import PendingEdit, Refusal
+from sync.delivery import Delivery
+from sync.errors import BadMessage, Clash, NotFound, TooMany
+from sync.identity import Author, Identity, TreeKey
+from sync.limits import Limits
+from sync.lobby import Lobby
+from sync.open_room import OpenRoom
+from sync.ops import Op
+from sync.ports import Clock
+from sync.protocol import Edit, Outcome
+from sync.session import Participant, Session
+from sync.stats import HubStats
+
+OP_BYTES = 200  # what an op counts for where its size is not known
+
+
+class Intake:
+    """See the module. `wake` tells the commit loop that a room has work."""
+
+    def __init__(
+        self,
+        lobby: Lobby,
+        clock: Clock,
+        delivery: Delivery,
+        stats: HubStats,
+        limits: Limits,
+        *,
+        wake: Callable[[OpenRoom], None],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._lobby = lobby
+        self._clock = clock
+        self._delivery = delivery
+        self._stats = stats
+        self._limits = limits
+        self._wake = wake
+        self._stopping = stopping
+
+    def receive(self, session: Session, message: Edit, malformed: tuple[Malformed, ...], size: int) -> None:
+        """An `edit` on a socket: its outcome, or an error, goes to that socket."""
+        tree = message.tree if isinstance(message.tree, int) else 0
+        participant = session.opened.get(tree)
+        place = self._lobby.get(TreeKey(session.identity.tenant, tree))
+        if session.replaced:
+            session.refuse(message, "replaced", "a newer socket of this client writes now", tree)
+        elif participant is None or place is None:
+            session.refuse(message, "not_open", "open the tree first, and await the answer", tree)
+        elif len(message.ops) + len(malformed) > self._limits.edit_ops:
+            session.refuse(message, "too_large", f"at most {self._limits.edit_ops} ops in one edit", tree)
+        else:
+            edit = self._pending(
+                session.identity,
+                session.author,
+                message,
+                malformed,
+                size=size,
+                participant=participant,
+                reply=session.send,
+            )
+            self._offer(place, edit)
+
+    async def submit(self, identity: Identity, tree: int, author: Author, decoded: Decoded) -> Outcome:
+        """An edit that comes without a socket (HTTP, an agent); answers when it is durable.
+
+        Raises NotFound, Forbidden, Clash (`epoch`: the tree's history is another one), TooMany, Unavailable.
+        """
+        message = decoded.message
+        if not isinstance(message, Edit):
+            raise BadMessage("an edit was expected")
+        place = await self._lobby.enter(TreeKey(identity.tenant, tree))
+        if role_in(place.room.rights, identity) is None:
+            raise NotFound("no such tree")
+        if isinstance(message.epoch, str) and message.epoch != place.room.epoch:
+            raise Clash("the tree was restored; read it again", code="epoch")
+        if len(message.ops) + len(decoded.malformed) > self._limits.resume_ops:
+            raise TooMany(f"at most {self._limits.resume_ops} ops in one edit", code="too_large")
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        edit = self._pending(
+            identity, author, message, decoded.malformed, size=0, participant=None, reply=_resolver(answer)
+        )
+        self._offer(place, edit)
+        return await answer
+
+    def _pending(
+        self,
+        identity: Identity,
+        author: Author,
+        message: Edit,
+        malformed: tuple[Malformed, ...],
+        *,
+        size: int,
+        participant: Participant | None,
+        reply: Callable[[Outcome], None],
+    ) -> PendingEdit:
+        return PendingEdit(
+            identity=identity,
+            author=author,
+            ops=_in_order(message.ops, malformed),
+            mode=message.mode or "live",
+            policy=message.policy or "apply_clean",
+            ref=message.ref,
+            size=size or OP_BYTES * len(message.ops),
+            participant=participant,
+            reply=reply,
+            waiting_since=self._clock.monotonic(),
+        )
+
+    def _offer(self, place: OpenRoom, edit: PendingEdit) -> None:
+        self._stats.edits += 1
+        refusal = Refusal("unavailable", "this server is stopping") if self._stopping() else place.room.offer(edit)
+        if refusal is not None:
+            self._delivery.outcome(edit, place.room.refused(edit, refusal))
+            return
+        self._wake(place)
+
+
+def _in_order(ops: list[Op], malformed: tuple[Malformed, ...]) -> list[Op | Malformed]:
+    """The ops of an edit with those that could not be read put back where they stood."""
+    if not malformed:
+        return list(ops)
+    ordered: list[Op | Malformed] = list(ops)
+    for bad in malformed:
+        ordered.insert(bad.place, bad)
+    return ordered
+
+
+def _resolver(answer: asyncio.Future[Outcome]) -> Callable[[Outcome], None]:
+    def resolve(outcome: Outcome) -> None:
+        if not answer.done():
+            answer.set_result(outcome)
+
+    return resolve

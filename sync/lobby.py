@@ -1,0 +1,72 @@
+"""The open rooms of an instance: loaded when somebody first asks for one, dropped when nobody has for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sync.errors import TreesyncError
+from sync.identity import TreeKey
+from sync.limits import Limits
+from sync.open_room import OpenRoom
+from sync.ports import Bus, Clock, Store
+from sync.room import Room
+
+
+class Lobby:
+    """See the module. `places` is read by whoever works on all open rooms, and changed only here."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        limits: Limits,
+        *,
+        spawn: Callable[[str, Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self.places: dict[TreeKey, OpenRoom] = {}
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._limits = limits
+        self._spawn = spawn
+        self._loading: dict[TreeKey, asyncio.Task[OpenRoom]] = {}
+
+    def get(self, key: TreeKey) -> OpenRoom | None:
+        return self.places.get(key)
+
+    async def enter(self, key: TreeKey) -> OpenRoom:
+        """The open room of a tree, loaded where it is not. Raises NotFound, Unavailable."""
+        place = self.places.get(key)
+        if place is not None:
+            place.last_used = self._clock.monotonic()
+            return place
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = asyncio.create_task(self._load(key), name=f"load:{key.tree}")
+            self._loading[key] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, key: TreeKey) -> OpenRoom:
+        """Subscribe first, then load, then serve: no commit falls between (DESIGN §7)."""
+        await self._bus.subscribe(key)
+        try:
+            loaded = await self._store.load(key)
+        except TreesyncError:
+            await self._bus.unsubscribe(key)
+            raise
+        place = OpenRoom(Room(loaded, self._limits), self._clock.monotonic())
+        self.places[key] = place
+        return place
+
+    def drop(self, place: OpenRoom) -> None:
+        if self.places.get(place.key) is place:
+            del self.places[place.key]
+            self._spawn(f"unsubscribe:{place.key.tree}", self._unsubscribe(place.key))
+
+    async def _unsubscribe(self, key: TreeKey) -> None:
+        if key not in self.places and key not in self._loading:
+            await self._bus.unsubscribe(key)
