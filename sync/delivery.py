@@ -90,6 +90,7 @@ class Delivery:
             last_n=room.last_n((session.identity.user, session.client_id)),
             parts=len(encoded.parts),
             state=msgspec.Raw(),
+            you=participant.id,
             participants=views(place, but=participant),
         )
         participant.parts.clear()
@@ -113,6 +114,7 @@ class Delivery:
                 position=room.position,
                 role=participant.role,
                 last_n=room.last_n((session.identity.user, session.client_id)),
+                you=participant.id,
                 participants=views(place, but=participant),
             )
         )

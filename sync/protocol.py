@@ -120,6 +120,8 @@ SnapshotReason = Literal["epoch", "too_far", "ahead", "erased", "large", "resync
 
 
 class Snapshot(Message, tag="snapshot", kw_only=True):
+    """`you` is the receiver's own participant id, by which it knows itself in `presence`."""
+
     ref: Ref | UnsetType = UNSET
     tree: int
     reason: SnapshotReason | UnsetType = UNSET
@@ -129,6 +131,7 @@ class Snapshot(Message, tag="snapshot", kw_only=True):
     part: int = 1
     parts: int = 1
     state: State | msgspec.Raw
+    you: str | UnsetType = UNSET
     participants: list[ParticipantView] = []
 
 
@@ -138,6 +141,7 @@ class Resumed(Message, tag="resumed", kw_only=True):
     position: Position
     role: Role
     last_n: int
+    you: str | UnsetType = UNSET
     participants: list[ParticipantView] = []
 
 

@@ -137,7 +137,7 @@ export class Client extends EventTarget {
 /** A tree: confirmed state and a queue of ops over it. Events: `change`, `people`, `closed` (detail: why). */
 export class Tree extends EventTarget {
   role = null;
-  people = new Map();
+  people = new Map(); // the others: participant id to its view
   opened;
   #number;
   #send;
@@ -146,6 +146,7 @@ export class Tree extends EventTarget {
   #confirmed = null; // a Replica, once the tree has been opened
   #position = null;
   #parts = [];
+  #you = null; // this socket's own participant id
   #n = 0;
   #queue = []; // of { op, resolve, flying, hidden, leavesAt }
   #isOpen = false;
@@ -244,6 +245,7 @@ export class Tree extends EventTarget {
     const next = this.#queue[0]?.op.n ?? this.#n + 1;
     if (message.last_n > this.#n || next > message.last_n + 1) return this.#close("other history"); // [RP7]
     this.role = message.role;
+    this.#you = message.you;
     this.people = new Map(message.participants.map((one) => [one.id, one]));
     this.#isOpen = true;
     this.#settle.resolve(this);
@@ -301,7 +303,7 @@ export class Tree extends EventTarget {
   }
 
   #presence(message) {
-    for (const one of message.participants) this.people.set(one.id, one);
+    for (const one of message.participants) if (one.id !== this.#you) this.people.set(one.id, one);
     for (const id of message.left) this.people.delete(id);
     this.dispatchEvent(new Event("people"));
   }
