@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # `connect-src 'self'` covers ws: to the same host (CSP 3 §6.7.2.8); the page's empty icon is a data: URL
@@ -37,10 +37,11 @@ class Pages(StaticFiles):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory, html=True)
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
+    def file_response(self, full_path: PathLike, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(full_path, *args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
-        if response.media_type == "text/html":
+        # by name: a 304 has no media type, but a browser takes its policy in place of the one it kept
+        if str(full_path).endswith(".html"):
             response.headers["Content-Security-Policy"] = PAGE_POLICY
         else:  # pages of other sites may import the client; whether it may connect is the Origin check's to say
             response.headers["Access-Control-Allow-Origin"] = "*"
