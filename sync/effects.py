@@ -17,7 +17,7 @@ from sync.nodes import Connection as TreeConnection
 from sync.nodes import Node, NodeType, Point
 
 
-class Framed(msgspec.Struct, kw_only=True, tag_field="op"):
+class Framed(msgspec.Struct, kw_only=True, tag_field="op", gc=False):
     """The three fields that the frame adds to each effective op; unset in the log."""
 
     by: int | UnsetType = UNSET

@@ -29,7 +29,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     kind: ParticipantKind = "human"
 
 
-class Author(msgspec.Struct, frozen=True, kw_only=True):
+class Author(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who made an op, through which client, and what the activity row keeps about the way it came.
 
     `via` names an agent or a part of the server that acted for the user; `visit` is the user's continuous use.

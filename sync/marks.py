@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Mark(msgspec.Struct, frozen=True, array_like=True):
+class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The newest change of a field, and the newest by any other client than that one.
 
     Two are enough: asked on behalf of a client, either the newest is someone else's, or the second one is the newest

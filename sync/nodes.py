@@ -1,4 +1,8 @@
-"""What a tree is made of, in the shape the wire, the log and the snapshot share."""
+"""What a tree is made of, in the shape the wire, the log and the snapshot share.
+
+Values that a tree holds by the thousand are kept from the garbage collector (`gc=False`): they cannot form cycles, and
+a collection would otherwise walk every node of every open room (20 µs an edit in a tree of 50,000 nodes).
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,14 @@ NODE_TYPES: tuple[NodeType, ...] = (
 )
 
 
-class Point(msgspec.Struct, frozen=True):
+class Point(msgspec.Struct, frozen=True, gc=False):
     """A place on the canvas, absolute, in canvas units."""
 
     x: float = 0
     y: float = 0
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One node. A value: a change makes a new one, so that undoing it is putting the old one back.
 
     `seq` is that of the last effective op naming the node (SEMANTICS 30). The maps are never changed in place.
@@ -44,7 +48,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     seq: int = 0
 
 
-class Connection(msgspec.Struct, frozen=True, kw_only=True, rename={"source": "from", "target": "to"}):
+class Connection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"source": "from", "target": "to"}):
     """An edge between two nodes, beside the parent link."""
 
     id: str

@@ -22,7 +22,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_CHARACTERS)]
 
 
-class Asked(msgspec.Struct, kw_only=True, frozen=True, tag_field="op", forbid_unknown_fields=True):
+class Asked(msgspec.Struct, kw_only=True, frozen=True, tag_field="op", forbid_unknown_fields=True, gc=False):
     """What every op carries: its number in the client's queue and the seq its author had seen."""
 
     n: Counter

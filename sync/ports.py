@@ -64,7 +64,7 @@ class ConnectionRow(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
 
 
-class LoggedOp(msgspec.Struct, kw_only=True):
+class LoggedOp(msgspec.Struct, kw_only=True, gc=False):
     """One row of the op log: the effective op, who made it, and how to read the values before it.
 
     `commit`, `mark` and `at` are those of the commit that wrote it (`at` RFC 3339, the database's clock, never below

@@ -21,7 +21,7 @@ _DIGEST_MODULUS = 2**32
 _UNIT_SEPARATOR = "\x1f"  # U+001F, which joins the fields of a digest (SEMANTICS 30)
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """A node with what the server remembers of it. `deleted` is the seq of the delete that took it; None: live."""
 
     node: Node
@@ -29,7 +29,7 @@ class Held(msgspec.Struct, frozen=True):
     deleted: int | None = None
 
 
-class HeldConnection(msgspec.Struct, frozen=True):
+class HeldConnection(msgspec.Struct, frozen=True, gc=False):
     """A connection likewise."""
 
     connection: Connection
