@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from sync.cut import Refusal
 from sync.delivery import Delivery
 from sync.errors import NotFound, Unavailable, Unstorable
 from sync.follow import Follower
 from sync.limits import BATCH_BYTES, BATCH_ROWS
 from sync.open_room import OpenRoom
+from sync.pending import Refusal
 from sync.ports import Batch, Clock, Receipt, Store, Turn
 from sync.stats import HubStats
 

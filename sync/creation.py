@@ -5,13 +5,14 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from sync.codec import Malformed
-from sync.cut import Cut, PendingEdit
+from sync.cut import Cut
 from sync.errors import Invalid
 from sync.identity import Author, Identity, TreeKey
 from sync.limits import Limits
 from sync.marks import CREATED, Mark
 from sync.nodes import Details
 from sync.ops import Configure, Import, ImportedConnection, ImportedNode, Op
+from sync.pending import PendingEdit
 from sync.ports import Batch
 from sync.protocol import Outcome
 from sync.tree import HeldDetails, Tree

@@ -6,19 +6,18 @@ Synchronous from the first op to the last; the tree is ahead of what is confirme
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import msgspec
 from msgspec import UNSET
 
+from sync.activities import activity_of
 from sync.apply import RESPACE, Stamp, apply, inverse
 from sync.codec import Malformed
 from sync.effects import Effect
-from sync.identity import Author, Identity
+from sync.identity import Author
 from sync.judge import judge
 from sync.limits import Limits
-from sync.ops import Delete, Move, Op, Update, target_of
+from sync.ops import Delete, Move, Op, target_of
+from sync.pending import ClientKey, Numbered, PendingEdit, Refusal
 from sync.ports import (
     Batch,
     ClientCounter,
@@ -29,88 +28,12 @@ from sync.ports import (
     NodeRow,
     StoredResult,
 )
-from sync.protocol import UNCONSUMED, ConflictView, Mode, Outcome, Policy, RejectionCode, Result
-from sync.session import Participant
+from sync.protocol import UNCONSUMED, ConflictView, RejectionCode, Result
 from sync.tree import Before, Tree
 from sync.values import Refused
 from sync.verdict import SET_ASIDE_CODES, Asking, SetAside, Verdict
 
-ClientKey = tuple[str, str]  # (user, client_id)
-Numbered = tuple[str, str, int]  # (user, client_id, n)
-
 _STRUCTURAL = (Delete, Move)  # what a writer who is still catching up may not do (SEMANTICS 22)
-_ACTIVITIES = {
-    "insert": "node_created",
-    "update": "node_edited",
-    "move": "node_moved",
-    "delete": "node_deleted",
-    "restore": "node_restored",
-    "connect": "connection_created",
-    "disconnect": "connection_deleted",
-    "configure": "tree_edited",
-    "import": "nodes_imported",
-}
-
-
-class PendingEdit:
-    """An edit that waits in a room's inbox. `reply` takes its outcome, once.
-
-    `irregular` says that its numbers do not simply follow, so that storage is asked before it is judged; `recalled`
-    that it has been.
-    """
-
-    __slots__ = (
-        "author",
-        "client",
-        "identity",
-        "irregular",
-        "mode",
-        "ops",
-        "participant",
-        "poisoned",
-        "policy",
-        "recalled",
-        "ref",
-        "reply",
-        "size",
-        "waiting_since",
-    )
-
-    def __init__(
-        self,
-        *,
-        identity: Identity,
-        author: Author,
-        ops: list[Op | Malformed],
-        mode: Mode,
-        policy: Policy,
-        ref: Any,
-        size: int,
-        participant: Participant | None,
-        reply: Callable[[Outcome], None],
-        waiting_since: float,
-    ) -> None:
-        self.identity = identity
-        self.author = author
-        self.client: ClientKey = (author.user, author.client)
-        self.ops = ops
-        self.mode = mode
-        self.policy = policy
-        self.ref = ref
-        self.size = size
-        self.participant = participant
-        self.reply = reply
-        self.waiting_since = waiting_since
-        self.irregular = False
-        self.recalled = False
-        self.poisoned: set[int] = set()  # places of ops that the database cannot hold (SEMANTICS 6)
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """Why a whole edit cannot be judged now: none of its n is consumed."""
-
-    code: RejectionCode
-    why: str
 
 
 class Judged(msgspec.Struct):
@@ -257,7 +180,7 @@ class Cut:
             self._respaced += 1
             self._log(move, self._respace, self._respaced, "live", "")
             self._sources.append(None)
-        self._log(verdict.effect, edit.author, op.n, edit.mode, _activity(op))
+        self._log(verdict.effect, edit.author, op.n, edit.mode, activity_of(op))
         self._sources.append((edit, place))
         return Result(
             n=op.n,
@@ -398,12 +321,3 @@ def _without_id(result: Result) -> Result:
     if result.conflict is UNSET:
         return result
     return msgspec.structs.replace(result, conflict=msgspec.structs.replace(result.conflict, id=UNSET))
-
-
-def _activity(op: Op) -> str:
-    if isinstance(op, Update):
-        if isinstance(op.connection, str):
-            return "connection_edited"
-        if any(path.startswith("template_data.") for path in op.set or ()):
-            return "template_filled"
-    return _ACTIVITIES[str(op.__struct_config__.tag)]

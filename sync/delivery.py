@@ -13,9 +13,9 @@ import msgspec
 from msgspec import UNSET
 
 from sync.codec import CodecName
-from sync.cut import PendingEdit
 from sync.limits import FRAME_BYTES
 from sync.open_room import OpenRoom
+from sync.pending import PendingEdit
 from sync.ports import LoggedOp, Wire
 from sync.presence import views
 from sync.protocol import Outcome, Resumed, Snapshot, SnapshotReason

@@ -12,11 +12,11 @@ from typing import Any
 from sync.access import role_in
 from sync.bus_messages import CommitShared
 from sync.codec import JSON
-from sync.cut import Refusal
 from sync.delivery import Delivery
 from sync.errors import BadMessage, NotFound, Unavailable
 from sync.limits import Limits
 from sync.open_room import OpenRoom
+from sync.pending import Refusal
 from sync.ports import Clock, Head, Missing, Rights, Store
 from sync.protocol import Error, Notice, Ops, RoleChanged
 from sync.room import Room

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from sync.access import role_in
 from sync.codec import Decoded, Malformed
-from sync.cut import PendingEdit, Refusal
 from sync.delivery import Delivery
 from sync.errors import BadMessage, Clash, NotFound, TooMany
 from sync.identity import Author, Identity, TreeKey
@@ -15,6 +14,7 @@ from sync.limits import Limits
 from sync.lobby import Lobby
 from sync.open_room import OpenRoom
 from sync.ops import Op
+from sync.pending import PendingEdit, Refusal
 from sync.ports import Clock
 from sync.protocol import Edit, Outcome
 from sync.session import Participant, Session

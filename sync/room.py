@@ -16,10 +16,11 @@ from msgspec import UNSET
 from sync.access import allows, role_in
 from sync.apply import Stamp, apply
 from sync.codec import Codec, CodecName
-from sync.cut import ClientKey, Cut, Judged, Numbered, PendingEdit, Refusal
+from sync.cut import Cut, Judged
 from sync.identity import Position, TreeKey
 from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
+from sync.pending import ClientKey, Numbered, PendingEdit, Refusal
 from sync.ports import Batch, First, Head, LoadedTree, LoggedOp, Missing, Recalled, Receipt, Rights
 from sync.protocol import Ops, Outcome
 from sync.recent import Commit, Recent, ops_message
