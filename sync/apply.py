@@ -15,7 +15,7 @@ from msgspec import UNSET, structs
 from sync import effects
 from sync.effects import Effect
 from sync.marks import CREATED, ORDER, PARENT, Mark, Marks, mark_of
-from sync.nodes import Connection, Node
+from sync.nodes import Connection, Details, Node
 from sync.tree import Before, Held, HeldConnection, HeldDetails, Tree
 from sync.values import ABSENT, read, written
 
@@ -31,7 +31,10 @@ class Stamp(msgspec.Struct, frozen=True):
 
     def marked(self, marks: Marks, *paths: str) -> Marks:
         """The marks after a change of these paths."""
-        return marks | {path: mark_of(marks, path).next(self.seq, self.user, self.client) for path in paths}
+        after = marks.copy()
+        for path in paths:
+            after[path] = mark_of(marks, path).next(self.seq, self.user, self.client)
+        return after
 
     def created(self) -> Marks:
         return {CREATED: Mark(self.seq, self.user, self.client)}
@@ -217,37 +220,61 @@ _APPLIERS: dict[type[Effect], Callable[[Tree, Any, Stamp, Before], None]] = {
 }
 
 
+# ---- inverses ---------------------------------------------------------------------------------------------------
+
+
 def inverse(effect: Effect, before: Before) -> dict[str, Any]:
     """What the log keeps beside an op so that the values before it can be read (see `ports.LoggedOp`)."""
-    match effect:
-        case effects.Update(connection=str()):
-            (_, held_connection), *_ = before.connections
-            assert held_connection is not None, "a connection that is renamed was there"
-            return {"set": {"label": held_connection.connection.label}}
-        case effects.Update():
-            held_nodes = [held for _, held in before.nodes if held is not None]
-            return _values_before(held_nodes[0].node, effect) if held_nodes else {}
-        case effects.Configure():
-            return _values_before(before.details[0].details, effect)
-        case effects.Move():
-            old = before.nodes[0][1]
-            assert old is not None, "a node that is moved was there"
-            place = old.node
-            return {"parent": place.parent, "order": place.order, "position": structs.asdict(place.position)}
-        case effects.Delete() | effects.Restore():
-            return {
-                "nodes": {node_id: held.deleted for node_id, held in before.nodes if held is not None},
-                "connections": {one: held.deleted for one, held in before.connections if held is not None},
-            }
-        case effects.Disconnect():
-            return {"connections": {one: held.deleted for one, held in before.connections if held is not None}}
-        case _:
-            return {}
+    invert = _INVERTERS.get(type(effect))
+    return {} if invert is None else invert(effect, before)
 
 
-def _values_before(thing: Any, effect: effects.Update | effects.Configure) -> dict[str, Any]:
-    values = {path: read(thing, path) for path in (*(effect.set or {}), *(effect.unset or ()))}
+def _values_before(effect: effects.Update | effects.Configure, before: Before) -> dict[str, Any]:
+    thing: Node | Details
+    if before.nodes:
+        held = before.nodes[0][1]
+        assert held is not None, "a node that is updated was there"
+        thing = held.node
+    elif before.details:
+        thing = before.details[0].details
+    else:
+        return _label_before(before)
+    values: dict[str, Any] = {}
+    absent: list[str] = []
+    for path in (*(effect.set or ()), *(effect.unset or ())):
+        value = read(thing, path)
+        if value is ABSENT:
+            absent.append(path)
+        else:
+            values[path] = value
+    return {"set": values, "unset": absent}
+
+
+def _label_before(before: Before) -> dict[str, Any]:
+    (_, held), *_ = before.connections
+    assert held is not None, "a connection that is renamed was there"
+    return {"set": {"label": held.connection.label}}
+
+
+def _place_before(effect: effects.Move, before: Before) -> dict[str, Any]:
+    held = before.nodes[0][1]
+    assert held is not None, "a node that is moved was there"
+    place = held.node
+    return {"parent": place.parent, "order": place.order, "position": structs.asdict(place.position)}
+
+
+def _trash_before(effect: Effect, before: Before) -> dict[str, Any]:
     return {
-        "set": {path: value for path, value in values.items() if value is not ABSENT},
-        "unset": [path for path, value in values.items() if value is ABSENT],
+        "nodes": {node_id: held.deleted for node_id, held in before.nodes if held is not None},
+        "connections": {one: held.deleted for one, held in before.connections if held is not None},
     }
+
+
+_INVERTERS: dict[type[Effect], Callable[[Any, Before], dict[str, Any]]] = {
+    effects.Update: _values_before,
+    effects.Configure: _values_before,
+    effects.Move: _place_before,
+    effects.Delete: _trash_before,
+    effects.Restore: _trash_before,
+    effects.Disconnect: _trash_before,
+}

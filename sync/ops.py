@@ -120,14 +120,14 @@ Op = Insert | Update | Move | Delete | Restore | Connect | Disconnect | Configur
 
 def target_of(op: Op) -> str:
     """The one thing an op is about, kept beside its result: it tells a reused n from a resent one (SEMANTICS 4)."""
-    match op:
-        case Update(connection=str() as connection):
-            return connection
-        case Connect() | Disconnect():
-            return op.connection
-        case Configure():
-            return ""
-        case Import():
-            return op.nodes[0].id if op.nodes else ""
-        case _:
-            return op.node if isinstance(op.node, str) else ""
+    kind = type(op)
+    if kind is Update:
+        return op.node or op.connection or ""  # type: ignore[union-attr]
+    if kind in _ON_CONNECTIONS:
+        return op.connection  # type: ignore[union-attr,return-value]
+    if kind is Import:
+        return op.nodes[0].id if op.nodes else ""  # type: ignore[union-attr]
+    return "" if kind is Configure else op.node  # type: ignore[union-attr,return-value]
+
+
+_ON_CONNECTIONS = (Connect, Disconnect)
