@@ -1,0 +1,189 @@
+"""The processes a benchmark runs: PostgreSQL and the load on one core, the measured server alone on the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+SERVER_CORE = {0}
+LOAD_CORE = {1}
+SECRET = secrets.token_hex(32)
+OPERATOR = secrets.token_hex(16)
+# far above what a person sends, so that the limits that protect a server do not decide its speed here
+NO_LIMITS = dict.fromkeys(
+    (
+        "TREESYNC_SOCKETS",
+        "TREESYNC_SOCKETS_PER_USER",
+        "TREESYNC_SOCKETS_PER_TENANT",
+        "TREESYNC_SOCKETS_PER_ADDRESS",
+        "TREESYNC_MESSAGES_PER_SECOND",
+        "TREESYNC_OPS_PER_SECOND",
+        "TREESYNC_TENANT_OPS_PER_SECOND",
+    ),
+    "10000000",
+)
+
+
+def pin(cores: set[int]) -> None:
+    """Keep this process to some cores, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A server process on the loopback."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.port = port
+        self._handle = psutil.Process(process.pid)
+
+    def cpu_seconds(self) -> float:
+        times = self._handle.cpu_times()
+        return float(times.user + times.system)
+
+    def memory_bytes(self) -> int:
+        """Resident memory."""
+        return int(self._handle.memory_info().rss)
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's samples, read from /metrics."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/metrics", headers={"Authorization": f"Bearer {OPERATOR}"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+
+@contextmanager
+def run(command: list[str], port: int, cores: set[int], extra: dict[str, str]) -> Iterator[Server]:
+    environment = {**os.environ, **extra}
+    process = subprocess.Popen(
+        command, env=environment, preexec_fn=lambda: pin(cores), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        await_port(process, port)
+        yield Server(process, port)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def await_port(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            assert process.stderr is not None
+            raise RuntimeError(f"the server ended: {process.stderr.read()[-2000:].decode(errors='replace')}")
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise TimeoutError("the server does not listen")
+
+
+@contextmanager
+def relay() -> Iterator[Server]:
+    """The baseline."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.relay:app", "--port", str(port)]
+    command += ["--ws", "websockets-sansio", "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+    command += ["--log-level", "warning", "--ws-per-message-deflate", "false"]
+    with run(command, port, SERVER_CORE, {}) as server:
+        yield server
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """An embedded PostgreSQL on the load's core; its DSN."""
+    with tempfile.TemporaryDirectory(prefix="treesync-bench-") as folder:
+        os.chmod(folder, 0o755)  # the database's own user must reach its folder
+        from storage.embedded import EmbeddedPostgres
+
+        pin(LOAD_CORE)
+        embedded = EmbeddedPostgres(Path(folder) / "postgres")
+        dsn = embedded.start()
+        try:
+            yield dsn
+        finally:
+            embedded.stop()
+
+
+@contextmanager
+def treesync(dsn: str, redis_url: str = "", cores: set[int] = SERVER_CORE) -> Iterator[Server]:
+    """A treesync server as an operator starts it."""
+    port = free_port()
+    extra = {
+        **NO_LIMITS,
+        "DATABASE_URL": dsn,
+        "REDIS_URL": redis_url,
+        "PORT": str(port),
+        "TREESYNC_JWT_SECRET": SECRET,
+        "TREESYNC_OPERATOR_TOKEN": OPERATOR,
+        "LOG_LEVEL": "error",
+    }
+    with run([sys.executable, "-m", "server", "serve"], port, cores, extra) as server:
+        yield server
+
+
+def token(user: str, tenant: str = "bench") -> str:
+    import jwt
+
+    claims = {"sub": user, "tenant": tenant, "exp": int(time.time()) + 86_400}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+def make_tree(server: Server, jwt: str, nodes: int) -> int:
+    """A tree of `nodes` nodes under one root, open to the whole tenant; its number. Its head stands at seq 2."""
+    body: dict[str, Any] = {
+        "name": "Benchmark",
+        "visibility": "tenant_edit",
+        "nodes": [{"id": "root", "type": "objective", "title": "Root"}]
+        + [{"id": f"n{number}", "parent": "root", "type": "outcome", "title": "t"} for number in range(nodes)],
+    }
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.port}/api/v1/trees",
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {jwt}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return int(json.loads(answer.read())["id"])
+
+
+def describe() -> str:
+    """The machine and the versions a figure belongs to."""
+    from importlib.metadata import version
+
+    names = ("uvicorn", "uvloop", "websockets", "msgspec", "asyncpg", "starlette")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    memory = psutil.virtual_memory().total // 2**30
+    return (
+        f"{os.cpu_count()} cores, {memory} GiB, {platform.platform()}, Python {platform.python_version()}, {versions}"
+    )
