@@ -150,7 +150,7 @@ class TreeRows:
 
     def stands_at(self, batch: Batch) -> bool:
         """The compare of the compare-and-set."""
-        return self.head.epoch == batch.epoch and self.head.commit == batch.commit
+        return (self.head.epoch, self.head.commit, self.head.seq) == (batch.epoch, batch.commit, batch.seq)
 
     def prepare(self, batch: Batch, now: float) -> Written:
         """Check and encode a batch. Raises Unstorable; changes nothing."""
