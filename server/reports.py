@@ -213,7 +213,7 @@ async def asked(name: str, check: Check, monotonic: Callable[[], float]) -> Depe
 
 def _report(place: OpenRoom, now: float) -> RoomReport:
     room = place.room
-    oldest = room.inbox[0].waiting_since if room.inbox else now
+    oldest = room.inbox.oldest
     outboxes = [participant.session.outbox for participant in room.participants.values()]
     return RoomReport(
         tenant=place.key.tenant,
@@ -223,9 +223,9 @@ def _report(place: OpenRoom, now: float) -> RoomReport:
         commit=room.commit,
         participants=sorted(room.participants),
         behind=sum(1 for participant in room.participants.values() if not participant.live),
-        waiting_ops=room.inbox_ops,
-        waiting_bytes=room.inbox_bytes,
-        lag_seconds=round(max(now - oldest, 0.0), 3),
+        waiting_ops=room.inbox.ops,
+        waiting_bytes=room.inbox.size,
+        lag_seconds=round(max(now - oldest.waiting_since, 0.0), 3) if oldest is not None else 0.0,
         queued_bytes=sum(outbox.waiting_bytes for outbox in outboxes if isinstance(outbox, Measured)),
         frozen=room.rights.frozen,
         contested=place.contested,

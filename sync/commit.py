@@ -152,14 +152,17 @@ class CommitLoop:
     async def _recall_with(self, place: OpenRoom, turn: Turn | None) -> None:
         """Ask storage about clients whose numbers do not simply follow, before their edits are judged."""
         room = place.room
-        for edit in room.unrecalled():
+        for edit in room.inbox.unrecalled():
+            if edit.ahead and turn is None:  # only the head tells whether its base exists (SEMANTICS 10)
+                place.contested = True
+                continue
             numbers = [op.n for op in edit.ops]
             user, client = edit.client
             if turn is None:
                 recalled = await self._store.recall(place.key, user, client, numbers)
             else:
                 recalled = await turn.recall(user, client, numbers)
-            room.recalled(edit, recalled)
+            room.inbox.recalled(edit, recalled)
 
     def _settle(self, place: OpenRoom, batch: Batch | None, receipt: Receipt | None) -> None:
         settled = place.room.settle(receipt)

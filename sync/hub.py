@@ -91,23 +91,28 @@ class Hub:
         self._housekeeping = Housekeeping(
             store, bus, clock, follower, self._lobby.places, instance, log, self._lobby.drop
         )
-        joining = Joining(store, clock, follower, delivery, limits)
+        self._open_doors(delivery, log)
+
+    def _open_doors(self, delivery: Delivery, log: Log) -> None:
+        """The ways in: for sockets, edits, operators and other instances."""
+        store, bus, clock, limits, spawn = self._store, self._bus, self._clock, self.limits, self._tasks.spawn
+        joining = Joining(store, clock, self._follower, delivery, limits)
         self._entrance = Entrance(
-            instance, self._lobby, joining, delivery, self._housekeeping, store, bus, clock, limits, spawn=spawn
+            self.instance, self._lobby, joining, delivery, self._housekeeping, store, bus, clock, limits, spawn=spawn
         )
         self._intake = Intake(
-            self._lobby, clock, delivery, stats, limits, wake=self._commits.wake, stopping=lambda: self.draining
+            self._lobby, clock, delivery, self.stats, limits, wake=self._commits.wake, stopping=lambda: self.draining
         )
-        self._operator = Operator(clock, delivery, follower, self._housekeeping)
+        self._operator = Operator(clock, delivery, self._follower, self._housekeeping)
         self._exchange = Exchange(
             bus,
             clock,
             self._lobby,
             self._writers,
-            follower,
+            self._follower,
             self._housekeeping,
             self._operator,
-            stats,
+            self.stats,
             log=log,
             spawn=spawn,
         )

@@ -21,10 +21,11 @@ class PendingEdit:
     """An edit that waits in a room's inbox. `reply` takes its outcome, once.
 
     `irregular` says that its numbers do not simply follow, so that storage is asked before it is judged; `recalled`
-    that it has been.
+    that it has been. `ahead` says that it names a base which this room has not come to.
     """
 
     __slots__ = (
+        "ahead",
         "author",
         "client",
         "identity",
@@ -66,6 +67,7 @@ class PendingEdit:
         self.participant = participant
         self.reply = reply
         self.waiting_since = waiting_since
+        self.ahead = False
         self.irregular = False
         self.recalled = False
         self.poisoned: set[int] = set()  # places of ops that the database cannot hold (SEMANTICS 6)

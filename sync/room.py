@@ -6,7 +6,6 @@ ahead of the confirmed position; whoever joins meanwhile is served the confirmed
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,18 +17,17 @@ from sync.apply import Stamp, apply
 from sync.codec import Codec, CodecName
 from sync.cut import Cut, Judged
 from sync.identity import Position, TreeKey
+from sync.inbox import Inbox
 from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
-from sync.pending import ClientKey, Numbered, PendingEdit, Refusal
-from sync.ports import Batch, First, Head, LoadedTree, LoggedOp, Missing, Recalled, Receipt, Rights
+from sync.pending import ClientKey, PendingEdit, Refusal
+from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Receipt, Rights
 from sync.protocol import Ops, Outcome
 from sync.recent import Commit, Recent, ops_message
 from sync.session import Participant
 from sync.snapshots import EncodedState, encode_state
 from sync.tree import Held, HeldConnection, HeldDetails, Tree
 
-INBOX_OPS = 20_000  # ten clients at their limit of unanswered ops
-INBOX_BYTES = 32 * 1024 * 1024  # four of the largest edits that HTTP takes
 SNAPSHOT_LAG = 500  # ops behind which an encoded state is made anew rather than sent with the ops after it
 
 
@@ -60,73 +58,31 @@ class Room:
         self.seq = loaded.head.seq
         self.mark = loaded.head.mark
         self.participants: dict[str, Participant] = {}
-        self.inbox: deque[PendingEdit] = deque()
-        self.inbox_ops = 0
-        self.inbox_bytes = 0
+        self.inbox = Inbox(limits)
         self.flight: Flight | None = None
         self.recent = Recent(self.seq, self.mark)
         self.was_reset = False
         self._limits = limits
         self._conflicts = loaded.head.conflicts
-        self._counters: dict[ClientKey, int] = {}
-        self._expected: dict[ClientKey, int] = {}  # the n that follows what waits, where it differs from _counters
-        self._unanswered: Counter[ClientKey] = Counter()
-        self._firsts: dict[Numbered, First] = {}
         self._states: dict[CodecName, EncodedState] = {}
 
     # ---- edits coming in
 
     def offer(self, edit: PendingEdit) -> Refusal | None:
         """Put an edit into the inbox, whole, or say why not."""
-        if self.inbox_ops + len(edit.ops) > INBOX_OPS or self.inbox_bytes + edit.size > INBOX_BYTES:
-            return Refusal("unavailable", "too much is waiting for this tree; try again later")
-        allowed = self._limits.unanswered_ops if edit.participant is not None else self._limits.resume_ops
-        if self._unanswered[edit.client] + len(edit.ops) > allowed:
-            return Refusal("rate", f"at most {allowed} ops may wait for their answer")
-        edit.irregular = not self._follows(edit)
-        self.inbox.append(edit)
-        self.inbox_ops += len(edit.ops)
-        self.inbox_bytes += edit.size
-        self._unanswered[edit.client] += len(edit.ops)
-        return None
-
-    def _follows(self, edit: PendingEdit) -> bool:
-        """Whether the edit's numbers go on where this client's stand; only then nothing must be looked up."""
-        expected = self._expected.get(edit.client, self._counters.get(edit.client))
-        if expected is None:
-            return False
-        for op in edit.ops:
-            expected += 1
-            if op.n != expected:
-                return False
-        self._expected[edit.client] = expected
-        return True
-
-    def unrecalled(self) -> list[PendingEdit]:
-        """Waiting edits about whose numbers storage must be asked first (SEMANTICS 2: a gap is never guessed)."""
-        return [edit for edit in self.inbox if edit.irregular and not edit.recalled]
-
-    def recalled(self, edit: PendingEdit, recalled: Recalled) -> None:
-        """Take what storage said, asked after the edit had arrived."""
-        edit.recalled = True
-        self.know_client(edit.client, recalled.last_n)
-        for n, first in recalled.firsts.items():
-            self._firsts[(*edit.client, n)] = first
+        return self.inbox.offer(edit, self.seq)
 
     def know_client(self, client: ClientKey, last_n: int) -> None:
-        self._counters[client] = max(last_n, self._counters.get(client, 0))
+        self.inbox.know_client(client, last_n)
 
     def adopt(self, former: Room) -> None:
         """Take over the people and the waiting edits of a room whose history is no longer the tree's."""
         self.was_reset = True
         self.participants = former.participants
-        self.inbox, self.inbox_ops, self.inbox_bytes = former.inbox, former.inbox_ops, former.inbox_bytes
-        self._unanswered = former._unanswered
-        for edit in self.inbox:
-            edit.irregular, edit.recalled = True, False
+        self.inbox.adopt(former.inbox)
 
     def last_n(self, client: ClientKey) -> int:
-        return self._counters.get(client, 0)
+        return self.inbox.counters.get(client, 0)
 
     # ---- one batch
 
@@ -138,17 +94,15 @@ class Room:
             seq=self.seq,
             conflicts=self._conflicts,
             limits=self._limits,
-            counters=self._counters,
-            firsts=self._firsts,
+            counters=self.inbox.counters,
+            firsts=self.inbox.firsts,
             respace_id=respace_id,
         )
         size = 0
-        while self.inbox and (not cut.judged or (size < BATCH_BYTES and len(cut.ops) < BATCH_ROWS)):
-            if self.inbox[0].irregular and not self.inbox[0].recalled:
-                break  # it came while the others were being looked up
-            edit = self.inbox.popleft()
-            self.inbox_ops -= len(edit.ops)
-            self.inbox_bytes -= edit.size
+        while not cut.judged or (size < BATCH_BYTES and len(cut.ops) < BATCH_ROWS):
+            edit = self.inbox.take()
+            if edit is None:
+                break
             size += edit.size
             cut.take(edit, self._refusal(edit))
         self.flight = Flight(cut, self._batch(cut, mark) if cut.writes else None, size)
@@ -195,10 +149,10 @@ class Room:
             assert receipt.committed, "only what was committed is confirmed"
             self.commit += 1
             self._conflicts = cut.conflicts
-            self._counters.update(cut.used)
+            self.inbox.counters.update(cut.used)
             commit = self._confirm(flight.batch, receipt)
         for judged in cut.judged:
-            self._forget(judged)
+            self.inbox.answered(judged.edit)
         return Settled([(judged.edit, self._outcome(judged)) for judged in cut.judged], commit)
 
     def _confirm(self, batch: Batch, receipt: Receipt) -> Commit | None:
@@ -210,20 +164,6 @@ class Room:
         commit = Commit(ops_message(self.key.tree, batch.ops, self.tree.digest))
         self.recent.append(commit)
         return commit
-
-    def _forget(self, judged: Judged) -> None:
-        """Drop what was looked up for an edit, and count on from what is confirmed where a number was left unused."""
-        edit = judged.edit
-        if edit.irregular:
-            for op in edit.ops:
-                self._firsts.pop((*edit.client, op.n), None)
-        self._answered(edit)
-
-    def _answered(self, edit: PendingEdit) -> None:
-        self._unanswered[edit.client] -= len(edit.ops)
-        if self._unanswered[edit.client] <= 0:
-            del self._unanswered[edit.client]
-            self._expected.pop(edit.client, None)
 
     def _outcome(self, judged: Judged) -> Outcome:
         edit = judged.edit
@@ -240,22 +180,14 @@ class Room:
         flight, self.flight = self.flight, None
         assert flight is not None, "nothing is in flight"
         flight.cut.undo()
-        for judged in reversed(flight.cut.judged):
-            edit = judged.edit
-            edit.irregular, edit.recalled = True, False
-            self.inbox.appendleft(edit)
-            self.inbox_ops += len(edit.ops)
-            self.inbox_bytes += edit.size
+        self.inbox.put_back([judged.edit for judged in flight.cut.judged])
 
     def refuse_waiting(self, refusal: Refusal) -> list[tuple[PendingEdit, Outcome]]:
         """Answer everything that waits with a refusal that uses up no n."""
-        refused = []
-        while self.inbox:
-            edit = self.inbox.popleft()
-            self._answered(edit)
-            refused.append((edit, self.refused(edit, refusal)))
-        self.inbox_ops = self.inbox_bytes = 0
-        return refused
+        waiting = self.inbox.take_all()
+        for edit in waiting:
+            self.inbox.answered(edit)
+        return [(edit, self.refused(edit, refusal)) for edit in waiting]
 
     def refused(self, edit: PendingEdit, refusal: Refusal) -> Outcome:
         cut = Cut(
@@ -276,7 +208,7 @@ class Room:
         """Take ops that are in the log and not here. They are facts: nothing is judged."""
         assert self.flight is None, "not while a batch is in flight"
         for counter in missing.counters:
-            self._counters[(counter.user, counter.client)] = counter.last_n
+            self.inbox.counters[(counter.user, counter.client)] = counter.last_n
         self.commit = missing.head.commit
         self._conflicts = missing.head.conflicts
         return self._take_rows(missing.ops)
@@ -300,7 +232,7 @@ class Room:
         assert self.flight is None, "not while a batch is in flight"
         self.commit += 1
         self._conflicts = conflicts
-        self._counters.update(counters)
+        self.inbox.counters.update(counters)
         if ops is None:
             return None
         assert ops.after == self.seq, "the next commit begins where this one ends"

@@ -1,0 +1,125 @@
+"""A room's inbox: the edits that wait to be judged, and what is known of their clients' numbers.
+
+Most edits go on where their client's numbers stand, and nothing needs to be looked up for them. Of the others storage
+is asked after they have arrived and before they are judged, so that neither a gap nor a first answer is guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+from sync.codec import Malformed
+from sync.limits import Limits
+from sync.pending import ClientKey, Numbered, PendingEdit, Refusal
+from sync.ports import First, Recalled
+
+INBOX_OPS = 20_000  # ten clients at their limit of unanswered ops
+INBOX_BYTES = 32 * 1024 * 1024  # four of the largest edits that HTTP takes
+
+
+class Inbox:
+    """See the module. `counters` holds the last n of each client as confirmed, `firsts` the first answers recalled."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.counters: dict[ClientKey, int] = {}
+        self.firsts: dict[Numbered, First] = {}
+        self.ops = 0
+        self.size = 0
+        self._limits = limits
+        self._edits: deque[PendingEdit] = deque()
+        self._expected: dict[ClientKey, int] = {}  # the last n that waits, where it differs from `counters`
+        self._unanswered: Counter[ClientKey] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._edits)
+
+    @property
+    def oldest(self) -> PendingEdit | None:
+        """What has waited longest."""
+        return self._edits[0] if self._edits else None
+
+    # ---- coming in
+
+    def offer(self, edit: PendingEdit, seq: int) -> Refusal | None:
+        """Take an edit, whole, or say why not. `seq` is the confirmed one."""
+        if self.ops + len(edit.ops) > INBOX_OPS or self.size + edit.size > INBOX_BYTES:
+            return Refusal("unavailable", "too much is waiting for this tree; try again later")
+        allowed = self._limits.unanswered_ops if edit.participant is not None else self._limits.resume_ops
+        if self._unanswered[edit.client] + len(edit.ops) > allowed:
+            return Refusal("rate", f"at most {allowed} ops may wait for their answer")
+        edit.ahead = any(not isinstance(op, Malformed) and op.base > seq for op in edit.ops)
+        edit.irregular = not self._follows(edit) or edit.ahead
+        self._edits.append(edit)
+        self.ops += len(edit.ops)
+        self.size += edit.size
+        self._unanswered[edit.client] += len(edit.ops)
+        return None
+
+    def _follows(self, edit: PendingEdit) -> bool:
+        """Whether the edit's numbers go on where this client's stand; only then nothing must be looked up."""
+        expected = self._expected.get(edit.client, self.counters.get(edit.client))
+        if expected is None:
+            return False
+        for op in edit.ops:
+            expected += 1
+            if op.n != expected:
+                return False
+        self._expected[edit.client] = expected
+        return True
+
+    # ---- what storage knows
+
+    def unrecalled(self) -> list[PendingEdit]:
+        """Waiting edits about whose numbers storage must be asked first (SEMANTICS 2: a gap is never guessed)."""
+        return [edit for edit in self._edits if edit.irregular and not edit.recalled]
+
+    def recalled(self, edit: PendingEdit, recalled: Recalled) -> None:
+        """Take what storage said, asked after the edit had arrived."""
+        edit.recalled = True
+        self.know_client(edit.client, recalled.last_n)
+        for n, first in recalled.firsts.items():
+            self.firsts[(*edit.client, n)] = first
+
+    def know_client(self, client: ClientKey, last_n: int) -> None:
+        self.counters[client] = max(last_n, self.counters.get(client, 0))
+
+    # ---- going out
+
+    def take(self) -> PendingEdit | None:
+        """The next edit to judge; None: nothing waits, or it came while others were being looked up."""
+        if not self._edits or (self._edits[0].irregular and not self._edits[0].recalled):
+            return None
+        edit = self._edits.popleft()
+        self.ops -= len(edit.ops)
+        self.size -= edit.size
+        return edit
+
+    def put_back(self, edits: Sequence[PendingEdit]) -> None:
+        """Let edits wait again, in front and in their order; what is stored of their clients may have changed."""
+        for edit in reversed(edits):
+            edit.irregular, edit.recalled = True, False
+            self._edits.appendleft(edit)
+            self.ops += len(edit.ops)
+            self.size += edit.size
+
+    def take_all(self) -> list[PendingEdit]:
+        edits = list(self._edits)
+        self._edits.clear()
+        self.ops = self.size = 0
+        return edits
+
+    def answered(self, edit: PendingEdit) -> None:
+        """Drop what was looked up for an edit, and count on from what is confirmed when nothing of its client waits."""
+        if edit.irregular:
+            for op in edit.ops:
+                self.firsts.pop((*edit.client, op.n), None)
+        self._unanswered[edit.client] -= len(edit.ops)
+        if self._unanswered[edit.client] <= 0:
+            del self._unanswered[edit.client]
+            self._expected.pop(edit.client, None)
+
+    def adopt(self, former: Inbox) -> None:
+        """Go on with what waits in another inbox; what it knew of clients was of another history."""
+        self._unanswered = former._unanswered
+        self.put_back(former.take_all())
