@@ -23,6 +23,8 @@ from sync.ops import Configure
 from sync.ports import Clock, Directory, TreeSummary
 from sync.protocol import Edit, Outcome, Result
 
+_ALL = "/api/v1/trees"
+_ONE = "/api/v1/trees/{tree}"
 EDIT_OPS = 10_000  # by HTTP (SEMANTICS 27); one on a socket has `limits.edit_ops`
 _PAGE, _PAGE_MOST = 50, 500
 _CONFLICT_PAGE = 200
@@ -41,11 +43,13 @@ class Trees:
         self._keep = keep
 
     def operations(self) -> list[Operation]:
-        one = "/api/v1/trees/{tree}"
+        return [*self._trees(), *self._one_tree(), *self._contents()]
+
+    def _trees(self) -> list[Operation]:
         return [
             Operation(
                 method="POST",
-                path="/api/v1/trees",
+                path=_ALL,
                 name="create_tree",
                 summary="Make a tree",
                 handle=self.create,
@@ -55,7 +59,7 @@ class Trees:
             ),
             Operation(
                 method="GET",
-                path="/api/v1/trees",
+                path=_ALL,
                 name="list_trees",
                 summary="The trees you may see, last updated first",
                 handle=self.page,
@@ -65,9 +69,13 @@ class Trees:
                     Parameter("before", "string", "`next` of the page before"),
                 ),
             ),
+        ]
+
+    def _one_tree(self) -> list[Operation]:
+        return [
             Operation(
                 method="GET",
-                path=one,
+                path=_ONE,
                 name="read_tree",
                 summary="A whole tree, now or at a past seq",
                 handle=self.read,
@@ -76,7 +84,7 @@ class Trees:
             ),
             Operation(
                 method="PATCH",
-                path=one,
+                path=_ONE,
                 name="change_tree",
                 summary="Change a tree's own fields or its visibility",
                 handle=self.change,
@@ -85,15 +93,19 @@ class Trees:
             ),
             Operation(
                 method="DELETE",
-                path=one,
+                path=_ONE,
                 name="delete_tree",
                 summary="Put a tree into the trash, where it stays for 30 days",
                 handle=self.delete,
                 status=204,
             ),
+        ]
+
+    def _contents(self) -> list[Operation]:
+        return [
             Operation(
                 method="POST",
-                path=f"{one}/edits",
+                path=f"{_ONE}/edits",
                 name="edit_tree",
                 summary="Send an edit and wait until it is durable",
                 handle=self.edit,
@@ -102,7 +114,7 @@ class Trees:
             ),
             Operation(
                 method="GET",
-                path=f"{one}/conflicts",
+                path=f"{_ONE}/conflicts",
                 name="list_conflicts",
                 summary="Open conflict records you may see, newest first",
                 handle=self.conflicts,
