@@ -119,7 +119,7 @@ class Scheduler:
 
     async def _carry_out(self, job: Job, run: JobRun) -> None:
         """Do the work while saying that it goes on; stop where another instance has taken it over."""
-        work = asyncio.ensure_future(job.work(run.period, False))
+        work = asyncio.create_task(job.work(run.period, False), name=f"job-work:{job.name}")
         beat = asyncio.create_task(self._beat(job, run), name=f"job-beat:{job.name}")
         try:
             await asyncio.wait([work, beat], return_when=asyncio.FIRST_COMPLETED)
@@ -139,7 +139,7 @@ class Scheduler:
             with suppress(Unavailable):  # the lease is for that
                 mine = await self._store.alive(run)
 
-    async def _record(self, run: JobRun, work: asyncio.Future[Counts]) -> None:
+    async def _record(self, run: JobRun, work: asyncio.Task[Counts]) -> None:
         error = work.exception()
         if error is None:
             await self._store.finish(run, work.result())

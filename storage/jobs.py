@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -13,7 +13,7 @@ from sync.ports import Clock
 
 CatchUp = Literal["latest", "all"]
 Counts = dict[str, int]
-Work = Callable[[datetime, bool], Awaitable[Counts]]  # period, dry run -> what it did, or would do
+Work = Callable[[datetime, bool], Coroutine[Any, Any, Counts]]  # period, dry run -> what it did, or would do
 
 ATTEMPTS = 3  # of one period; after that the next period has its chance, and the history shows why
 RETRY_AFTER = timedelta(minutes=5)  # a database that restarts is back long before

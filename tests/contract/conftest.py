@@ -17,6 +17,7 @@ from tests.clocks import ManualClock
 
 _tenants = count(1)
 IMPLEMENTATIONS = ["memory"]
+NOWHERE = 999_999_999  # the number of no tree
 
 
 class Bench:
