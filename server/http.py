@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from server.auth import Gate, is_operator
 from server.faults import TooLarge, fault_of, problem
-from sync.codec import read_json
+from sync.codec import JSON, read_json
 from sync.errors import BadMessage, Invalid, NotFound, ServerFault, TooMany, TreesyncError, Unauthorised
 from sync.identity import Identity
 
@@ -233,7 +233,7 @@ def sent(answer: Answer) -> Response:
         case bytes() as ready:
             content = ready
         case body:
-            content = orjson.dumps(msgspec.to_builtins(body))
+            content = JSON.encode_value(body)
     headers = {"Cache-Control": "no-store", **answer.headers}
     return Response(content, answer.status, headers, media_type=answer.media_type if content else None)
 

@@ -101,9 +101,15 @@ class Settings(BaseSettings):
     # ---- the database pool (spec 002)
     pool_max: int = _named("TREESYNC_POOL_MAX", 20, "database connections at most", ge=2, le=1000)
     pool_min: int = _named("TREESYNC_POOL_MIN", 5, "database connections kept open", ge=1, le=1000)
-    pool_idle_seconds: float = _named("TREESYNC_POOL_IDLE_SECONDS", 30.0, "an idle connection is closed after", gt=0)
-    connect_seconds: float = _named("TREESYNC_CONNECT_SECONDS", 2.0, "a connection must be made within", gt=0)
-    acquire_seconds: float = _named("TREESYNC_ACQUIRE_SECONDS", 60.0, "a pooled one must be had within", gt=0)
+    pool_idle_seconds: float = _named(
+        "TREESYNC_POOL_IDLE_SECONDS", 30.0, "seconds after which an idle connection is closed", gt=0
+    )
+    connect_seconds: float = _named(
+        "TREESYNC_CONNECT_SECONDS", 2.0, "seconds within which a connection must be made", gt=0
+    )
+    acquire_seconds: float = _named(
+        "TREESYNC_ACQUIRE_SECONDS", 60.0, "seconds within which a pooled connection must be had", gt=0
+    )
     statement_cache: int = _named(
         "TREESYNC_STATEMENT_CACHE", 100, "prepared statements per connection; 0 behind PgBouncer", ge=0
     )
@@ -111,15 +117,19 @@ class Settings(BaseSettings):
     jobs: bool = _named("TREESYNC_JOBS", True, "this instance runs scheduled jobs")
 
     # ---- limits (told to clients in `welcome`)
-    message_bytes: int = _named("TREESYNC_MESSAGE_BYTES", _LIMITS.message_bytes, "one message on a socket", ge=1024)
+    message_bytes: int = _named(
+        "TREESYNC_MESSAGE_BYTES", _LIMITS.message_bytes, "bytes of one message on a socket", ge=1024
+    )
     edit_ops: int = _named("TREESYNC_EDIT_OPS", _LIMITS.edit_ops, "ops in one edit on a socket", ge=1)
-    edit_bytes: int = _named("TREESYNC_EDIT_BYTES", _LIMITS.edit_bytes, "body of an HTTP request", ge=1024)
+    edit_bytes: int = _named("TREESYNC_EDIT_BYTES", _LIMITS.edit_bytes, "bytes of the body of an HTTP request", ge=1024)
     unanswered_ops: int = _named(
         "TREESYNC_UNANSWERED_OPS", _LIMITS.unanswered_ops, "ops a client may have unanswered", ge=1, le=2000
     )
-    value_bytes: int = _named("TREESYNC_VALUE_BYTES", _LIMITS.value_bytes, "one value of a field", ge=1024)
+    value_bytes: int = _named("TREESYNC_VALUE_BYTES", _LIMITS.value_bytes, "bytes of one value of a field", ge=1024)
     resume_ops: int = _named("TREESYNC_RESUME_OPS", _LIMITS.resume_ops, "ops a resume may bring", ge=0)
-    trees_per_socket: int = _named("TREESYNC_TREES_PER_SOCKET", _LIMITS.trees_per_socket, "open trees", ge=1)
+    trees_per_socket: int = _named(
+        "TREESYNC_TREES_PER_SOCKET", _LIMITS.trees_per_socket, "trees one socket may have open", ge=1
+    )
     nodes_per_tree: int = _named("TREESYNC_NODES_PER_TREE", _LIMITS.nodes_per_tree, "live nodes of one tree", ge=1)
     depth: int = _named("TREESYNC_DEPTH", _LIMITS.depth, "levels of one tree", ge=1, le=1000)
     sockets: int = _named("TREESYNC_SOCKETS", _BOUNDS.sockets, "sockets of this instance", ge=1)
@@ -133,7 +143,7 @@ class Settings(BaseSettings):
     messages_per_second: float = _named(
         "TREESYNC_MESSAGES_PER_SECOND",
         _BOUNDS.connection.messages.per_second,
-        "ops a second from one socket; a burst is twice",
+        "messages a second from one socket; a burst is twice",
         gt=0,
     )
     ops_per_second: float = _named(
@@ -148,7 +158,9 @@ class Settings(BaseSettings):
         "ops a second from one tenant; a burst is twice",
         gt=0,
     )
-    drain_seconds: float = _named("TREESYNC_DRAIN_SECONDS", 8.0, "a stopping server commits and says goodbye in", gt=0)
+    drain_seconds: float = _named(
+        "TREESYNC_DRAIN_SECONDS", 6.0, "seconds a stopping server takes for what is in flight", gt=0
+    )
 
     # ---- what it says
     log_level: Literal["debug", "info", "warning", "error"] = _named("LOG_LEVEL", "info", "least level that is logged")

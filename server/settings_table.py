@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from pydantic import SecretStr
@@ -34,7 +35,9 @@ def effective(settings: Settings) -> dict[str, str]:
         if isinstance(value, SecretStr):
             shown[environment_name(field)] = "(set)"
         else:
-            shown[environment_name(field)] = ",".join(value) if isinstance(value, tuple) else str(value or "")
+            shown[environment_name(field)] = (
+                ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+            )
     return shown
 
 
@@ -49,7 +52,11 @@ def _shown_default(field: FieldInfo) -> str:
             return ""
         case bool() as flag:
             return f"`{str(flag).lower()}`"
-        case float() as number:
-            return f"`{number:g}`"
+        case float() as number if number.is_integer():
+            return f"`{int(number)}`"
         case default:
             return f"`{default}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table())
