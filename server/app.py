@@ -94,6 +94,7 @@ class Application:
             self.gate,
             operator_token=operator,
             body_limit=settings.edit_bytes,
+            admission=self.endpoint.admission,
             monotonic=self.clock.monotonic,
             log=log,
         )

@@ -7,7 +7,7 @@ An operation is data: what it takes and what it answers are types, and OpenAPI i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from server.auth import Gate, is_operator
 from server.faults import TooLarge, fault_of, problem
+from server.limits import Admission, Meter, Verdict, spend
 from sync.codec import JSON, read_json
 from sync.errors import BadMessage, Invalid, NotFound, ServerFault, TooMany, TreesyncError, Unauthorised
 from sync.identity import Identity
@@ -44,12 +45,15 @@ class Answer(NamedTuple):
 class Call:
     """One request to one operation, its bearer already known."""
 
-    __slots__ = ("_identity", "body_limit", "request")
+    __slots__ = ("_identity", "_spend_ops", "body_limit", "request")
 
-    def __init__(self, request: Request, identity: Identity | None, body_limit: int) -> None:
+    def __init__(
+        self, request: Request, identity: Identity | None, body_limit: int, spend_ops: Callable[[int], None]
+    ) -> None:
         self.request = request
         self.body_limit = body_limit
         self._identity = identity
+        self._spend_ops = spend_ops
 
     @property
     def identity(self) -> Identity:
@@ -67,11 +71,15 @@ class Call:
 
     @property
     def address(self) -> str:
-        return self.request.client.host if self.request.client else ""
+        return address_of(self.request)
 
     @property
     def user_agent(self) -> str:
         return self.request.headers.get("user-agent", "")[:400]
+
+    def spend_ops(self, ops: int) -> None:
+        """Count ops against what their user and tenant may send. Raises TooMany."""
+        self._spend_ops(ops)
 
     def number(self, name: str, *, default: int | None, least: int, most: int) -> int | None:
         """An integer of the query string. Raises Invalid."""
@@ -84,8 +92,7 @@ class Call:
 
     async def content(self) -> bytes:
         """The whole body. Raises TooLarge before reading where its length says so."""
-        declared = self.request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self.body_limit:
+        if _declared(self.request) > self.body_limit:
             raise TooLarge(f"a body has at most {self.body_limit} bytes")
         chunks = bytearray()
         try:
@@ -150,10 +157,12 @@ class Doors:
         *,
         operator_token: str | None,
         body_limit: int,
+        admission: Admission,
         monotonic: Callable[[], float],
         log: Callable[..., None],
     ) -> None:
         self._gate = gate
+        self._admission = admission
         self._monotonic = monotonic
         self._observe: Callable[[str, int, float], None] = lambda operation, status, seconds: None
         self._log = log
@@ -175,8 +184,10 @@ class Doors:
 
         async def answer(request: Request) -> Response:
             try:
+                self._spend(self._admission.visit(address_of(request)), 0, 0)  # a stranger's claims cost nobody else
                 identity = await self._identify(request, operation.access)
-                return sent(await operation.handle(Call(request, identity, self._body_limit)))
+                call = Call(request, identity, self._body_limit, self._meter(request, identity))
+                return sent(await operation.handle(call))
             except TreesyncError as error:
                 return self._fail(error, operation)
             except ClientDisconnect:
@@ -187,6 +198,18 @@ class Doors:
 
         path = operation.path.replace("{user}", "{user:path}")  # an id may hold a slash
         return Route(path, respond, methods=[operation.method], name=operation.name)
+
+    def _meter(self, request: Request, identity: Identity | None) -> Callable[[int], None]:
+        """Count a message of its user and tenant; answers what counts its ops."""
+        if identity is None:
+            return lambda ops: None
+        meters = self._admission.visit(address_of(request), identity.tenant, identity.user)[1:]
+        self._spend(meters, min(_declared(request), self._body_limit), 0)
+        return lambda ops: self._spend(meters, 0, ops)
+
+    def _spend(self, meters: Iterable[Meter], size: int, ops: int) -> None:
+        if spend(meters, self._monotonic(), size, ops) is not Verdict.FINE:
+            raise TooMany("too fast; try again", retry_after=1.0)
 
     def _fail(self, error: TreesyncError, operation: Operation) -> Response:
         if isinstance(error, ServerFault):
@@ -214,6 +237,16 @@ class Doors:
     async def bearer_of(self, request: Request) -> Identity:
         """For operations that show more to those who say who they are. Raises Unauthorised."""
         return await self._gate.enter(bearer(request))
+
+
+def address_of(request: Request) -> str:
+    """The peer, or whom a trusted proxy spoke for."""
+    return request.client.host if request.client else ""
+
+
+def _declared(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() and len(length) <= 16 else 0
 
 
 def bearer(request: Request) -> str:

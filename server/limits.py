@@ -139,6 +139,14 @@ class Admission:
             return None
         return mine, ours
 
+    def visit(self, address: str, tenant: str = "", user: str = "") -> tuple[Meter, ...]:
+        """The buckets of one HTTP request: the same that the sockets of that address, user and tenant spend from."""
+        found = [self._meter(("address", address), self.bounds.address)]
+        if user:
+            found.append(self._meter(("user", tenant, user), self.bounds.user))
+            found.append(self._meter(("tenant", tenant), self.bounds.tenant))
+        return tuple(found)
+
     def leave(self, meters: Iterable[Meter]) -> None:
         """A socket that arrived is gone; `meters` are those it was given."""
         self.sockets -= 1
@@ -151,10 +159,14 @@ class Admission:
             del self._meters[key]
 
     def _enter(self, key: tuple[str, ...], allowance: Allowance, most: int) -> Meter | None:
-        meter = self._meters.get(key)
-        if meter is None:
-            meter = self._meters[key] = Meter(allowance)
+        meter = self._meter(key, allowance)
         if meter.sockets >= most:
             return None
         meter.sockets += 1
+        return meter
+
+    def _meter(self, key: tuple[str, ...], allowance: Allowance) -> Meter:
+        meter = self._meters.get(key)
+        if meter is None:
+            meter = self._meters[key] = Meter(allowance)
         return meter

@@ -199,6 +199,7 @@ class Trees:
             raise Invalid("the edit names another tree than the path")
         if len(message.ops) + len(decoded.malformed) > EDIT_OPS:
             raise TooLarge(f"an edit has at most {EDIT_OPS} ops")
+        call.spend_ops(len(message.ops) + len(decoded.malformed))
         outcome = await self._submit(call, call.identity, tree, message.client_id, decoded)
         return Answer(outcome)
 

@@ -329,3 +329,17 @@ async def test_conflicts_are_listed_to_those_they_concern(app: Running) -> None:
         assert page["next"] is None
     [record] = (await app.ask("GET", f"{TREES}/{tree}/conflicts")).json()["conflicts"]
     assert (record["user"], record["paths"]["title"]["mine"]) == ("bo", "Bo's")
+
+
+async def test_ops_by_http_count_like_those_on_a_socket() -> None:
+    async with running(tenant_ops_per_second=5.0) as app:  # a burst is ten
+        tree = await app.tree()
+        ops = [{"n": n, "base": 1, "op": "update", "node": "root", "set": {"title": f"t{n}"}} for n in range(1, 12)]
+        path = f"{TREES}/{tree}/edits"
+        answer = await app.ask("POST", path, {"client_id": "c1", "ops": ops})
+        assert problem(answer) == (429, "rate")
+        assert answer.headers["retry-after"] == "1"
+        assert (await app.ask("POST", path, {"client_id": "c1", "ops": ops[:10]})).status_code == 200
+        assert problem(await app.ask("POST", path, {"client_id": "c1", "ops": ops[10:]})) == (429, "rate")
+        await app.app.clock.advance(1.0)  # type: ignore[attr-defined]
+        assert (await app.ask("POST", path, {"client_id": "c1", "ops": ops[10:]})).status_code == 200
