@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from server.cli import CommandFailed, build_cli
 from server.settings import SettingsError
 from sync.errors import TreesyncError
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. What the user can mend is told in a line or two, without a traceback."""
     try:
-        build_cli()()
+        build_cli()(sys.argv[1:] if arguments is None else list(arguments))
     except SettingsError as error:
         _stop(f"these settings cannot be used:\n{error}")
     except CommandFailed as error:

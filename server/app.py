@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from server.addresses import kept
 from server.admin import Admin
 from server.auth import Gate, Tokens
+from server.background import Companion, OnDeath
 from server.endpoint import Endpoint
 from server.guest import DemoDoor
 from server.handshake import Handshake
@@ -37,12 +38,15 @@ Log = Callable[..., None]
 
 
 class Foundation(NamedTuple):
-    """What an instance stands on: the ports, ready to be used. `check` raises where the database does not answer."""
+    """What an instance stands on: the ports, ready to be used. `check` raises where the database does not answer;
+    `database` says in a few words which it is."""
 
     store: Store
     directory: Directory
     bus: Bus
     check: Check
+    companions: Sequence[Companion] = ()
+    database: str = ""
 
 
 class Application:
@@ -57,6 +61,8 @@ class Application:
         self.store = foundation.store
         self.directory = foundation.directory
         self.bus = foundation.bus
+        self.database = foundation.database
+        self.on_death: OnDeath = lambda task, error: log("task died", task=task, error=repr(error))
         self.hub = Hub(foundation.store, foundation.bus, clock, instance=instance, limits=settings.limits, log=log)
         self.gate = Gate(_tokens(settings, secret, clock), foundation.directory, clock.monotonic)
         self.reports = Reports(
@@ -68,7 +74,7 @@ class Application:
         )
         self.demo = DemoDoor(secret, clock.now)
         self.endpoint = self._endpoint(log)
-        self.heartbeat = Heartbeat(self.endpoint)
+        self._companions: list[Companion] = [Heartbeat(self.endpoint), *foundation.companions]
         self.websocket: type[asyncio.Protocol] = websocket_protocol(self.endpoint)
         self.operations: list[Operation] = []
         self.site = self._site(log)
@@ -110,11 +116,13 @@ class Application:
         ]
         return build_site(self.operations, doors, web=web_directory(), allowed_origins=settings.allowed_origins)
 
-    async def open(self, on_death: Callable[[str, BaseException], None]) -> None:
-        """Start the hub and what tends its sockets. `on_death` hears of a task nothing can go on without."""
+    async def open(self, on_death: OnDeath) -> None:
+        """Start the hub and what runs beside it. `on_death` hears of a task nothing can go on without."""
+        self.on_death = on_death
         self.hub.on_task_death = on_death
         await self.hub.start()
-        self.heartbeat.start(on_death)
+        for companion in self._companions:
+            companion.start(on_death)
 
     def stop_taking(self) -> None:
         """Not ready from now on, and no new sockets: the first step of stopping."""
@@ -126,7 +134,8 @@ class Application:
         await self.hub.drain()
 
     async def close(self) -> None:
-        await self.heartbeat.close()
+        for companion in reversed(self._companions):
+            await companion.close()
         await self.hub.close()
 
 
