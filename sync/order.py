@@ -64,7 +64,6 @@ def _before(high: str) -> str:
     if integer < high:
         return integer
     lower = _decrement(integer)
-    assert lower is not None, "only the lowest integer has none below, and it was handled"
     return lower if lower != _LOWEST else lower + _midpoint("", None)
 
 
@@ -119,7 +118,8 @@ def _increment(integer: str) -> str | None:
     return larger + "".join(digits)
 
 
-def _decrement(integer: str) -> str | None:
+def _decrement(integer: str) -> str:
+    """The integer before; the lowest has none and is never asked about."""
     head, digits = integer[0], list(integer[1:])
     last = DIGITS[-1]
     for place in range(len(digits) - 1, -1, -1):
@@ -130,8 +130,6 @@ def _decrement(integer: str) -> str | None:
         digits[place] = last
     if head == "a":
         return "Z" + last
-    if head == "A":
-        return None
     smaller = chr(ord(head) - 1)
     digits = [*digits, last] if smaller < "Z" else digits[:-1]
     return smaller + "".join(digits)
