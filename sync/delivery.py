@@ -59,6 +59,7 @@ class Delivery:
             if frame is None:
                 payload = commit.encoded(outbox.wire.codec)
                 if len(payload) > FRAME_BYTES:
+                    place.room.forget_states()  # else a kept one would go out, with this very frame behind it
                     self.snapshot_for_all(place, "large")
                     return
                 frame = frames[outbox.wire.codec.name] = outbox.wire.frame(payload)
@@ -125,12 +126,20 @@ class Delivery:
 
     def rows(self, place: OpenRoom, participant: Participant, rows: Sequence[LoggedOp]) -> None:
         """Queue ops that were read from the log, in frames of a bounded size."""
-        wire = participant.session.outbox.wire
         for start in range(0, len(rows), CHUNK_OPS):
-            chunk = rows[start : start + CHUNK_OPS]
-            message = ops_message(place.key.tree, chunk)
-            participant.parts.append(wire.frame(wire.codec.encode(message)))
-            participant.reached = message.seq
+            self._queue(place, participant, rows[start : start + CHUNK_OPS])
+
+    def _queue(self, place: OpenRoom, participant: Participant, rows: Sequence[LoggedOp]) -> None:
+        wire = participant.session.outbox.wire
+        message = ops_message(place.key.tree, rows)
+        payload = wire.codec.encode(message)
+        if len(payload) > FRAME_BYTES and len(rows) > 1:
+            half = len(rows) // 2
+            self._queue(place, participant, rows[:half])
+            self._queue(place, participant, rows[half:])
+            return
+        participant.parts.append(wire.frame(payload))
+        participant.reached = message.seq
 
     def push(self, place: OpenRoom, participant: Participant) -> bool:
         """Write what is owed until the outbox is full. False: what comes next must be read from the log."""

@@ -284,6 +284,10 @@ class Room:
             kept = self._states[codec.name] = encode_state(self.state(), self.position, codec)
         return kept
 
+    def forget_states(self) -> None:
+        """The next encoded state is that of the confirmed seq."""
+        self._states.clear()
+
 
 def tree_of(loaded: LoadedTree) -> Tree:
     """The tree of what storage loaded."""

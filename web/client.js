@@ -319,12 +319,15 @@ export class Tree extends EventTarget {
   }
 
   #notice(message) {
-    if (message.code !== "resync") this.#close(message.code); // after a resync a snapshot follows
+    if (message.code === "resync") return; // a snapshot follows
+    if (message.code !== "draining") return this.#close(message.code);
+    this.#isOpen = false;
+    setTimeout(() => this.ask(), message.retry_ms);
   }
 
   #error(message) {
     if (message.ref === this.#number) this.#settle.reject(message);
-    if (message.code === "not_found") this.#close(message.code);
+    if (message.code === "not_found" || message.code === "forbidden") this.#close(message.code);
   }
 
   // What is unanswered stays in the queue, for the page to show.

@@ -11,6 +11,7 @@ const SAYING = {
 };
 const CLOSED = {
   not_found: "There is no such tree, or it is not yours.",
+  forbidden: "An operator has closed this tree for you.",
   tree_deleted: "This tree was deleted.",
   replaced: "This tree is open in a newer tab of the same client.",
   "other history": "The server's history was restored to an earlier time. Copy what is unsaved, then reload.",

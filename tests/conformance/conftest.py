@@ -40,6 +40,7 @@ class Table:
     async def join(self, user: str, client: str = "", hub: int = 0) -> Person:
         socket = self.deployment.socket(user, client, hub)
         answer = await socket.open(self.key)
+        await settle()
         return Person(self, socket, answer)
 
 
@@ -50,6 +51,9 @@ class Person:
         self.table = table
         self.socket = socket
         self.answer = answer
+        self.position: dict[str, Any] = answer.get("position", {})  # where it has come to, by what it was given
+        for frame in socket.outbox.take("ops"):
+            self.position = {**answer["position"], "seq": frame["seq"], "mark": frame["mark"]}
 
     async def do(self, *ops: dict[str, Any], base: int | None = None, **fields: Any) -> list[dict[str, Any]]:
         """Send one edit and await its results. `base`: the seq its author had seen (by default the newest)."""
