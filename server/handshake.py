@@ -50,8 +50,9 @@ class Handshake:
     __slots__ = ("_origins", "_paths", "_trusted")
 
     def __init__(self, origins: OriginPolicy, trusted_proxies: Iterable[str] = (), root_path: str = "") -> None:
+        """`trusted_proxies`: addresses and networks, as a list or as one text with commas."""
         self._origins = origins
-        self._trusted = _TrustedHosts(list(trusted_proxies))
+        self._trusted = _TrustedHosts(trusted_proxies if isinstance(trusted_proxies, str) else list(trusted_proxies))
         self._paths = {"/ws", root_path.rstrip("/") + "/ws"}
 
     def answer(self, head: bytes, peer: str, *, secure: bool, open_for_new: bool = True) -> Accepted | Refused:

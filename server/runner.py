@@ -58,6 +58,8 @@ class Server(uvicorn.Server):
         except Exception as error:  # whatever it is, the sockets still get their close code
             self._log("drain failed", error=repr(error), exc_info=error)
         await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):  # peers that never answered; uvicorn leaves them open
+            connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -62,19 +62,19 @@ class WebSocket(asyncio.Protocol):
         "_neighbours",
         "_parser",
         "_quota",
-        "_transport",
         "awaiting",
         "due",
         "ends",
         "full",
         "full_since",
+        "transport",
         "wire",
     )
     endpoint: ClassVar[Endpoint]
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         self._neighbours = cast("set[object]", server_state.connections)  # whom uvicorn tells of a shutdown
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._connection: Connection | None = None
         self._parser = FrameParser(min(EARLY_BYTES, self.endpoint.limits.message_bytes))
         self._quota: int | None = EARLY_BYTES  # bytes that may still come in this phase; None: any number
@@ -88,8 +88,8 @@ class WebSocket(asyncio.Protocol):
     # ---- asyncio and uvicorn call these
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
         self._neighbours.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -135,23 +135,23 @@ class WebSocket(asyncio.Protocol):
     @property
     def waiting_bytes(self) -> int:
         """What this reader has not taken yet, for reports."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
     def write(self, frame: bytes) -> None:
-        if self.ends is not None or self._transport is None:
+        if self.ends is not None or self.transport is None:
             return
         # Below the high water mark there is room for one frame of any size: the hub makes none above 256 kB but parts
         # of a snapshot, and those it sends to a socket that is not full (SEMANTICS 8).
-        if self.full and self._transport.get_write_buffer_size() + len(frame) > OUTBOX_BYTES:
+        if self.full and self.transport.get_write_buffer_size() + len(frame) > OUTBOX_BYTES:
             self.close(CLOSE_TOO_FAST_OR_SLOW, "reads too slowly")
         else:
-            self._transport.write(frame)
+            self.transport.write(frame)
 
     def close(self, code: int, reason: str, within: float | None = None) -> None:
         """Say goodbye (RFC 6455 §7.1.2); the peer has `within` seconds to answer, then the line is cut."""
-        if self.ends is not None or self._transport is None:
+        if self.ends is not None or self.transport is None:
             return
-        self._transport.write(close_frame(code, reason))
+        self.transport.write(close_frame(code, reason))
         self._end(self.endpoint.timings.close if within is None else within)
 
     # ---- for the connection and the heartbeat
@@ -163,21 +163,21 @@ class WebSocket(asyncio.Protocol):
     def ping(self, frame: bytes, payload: bytes, due: float) -> None:
         """Write a ready ping; no answer to `payload` by `due` means that nobody is there."""
         self.awaiting, self.due = payload, due
-        if self.ends is None and self._transport is not None:
-            self._transport.write(frame)
+        if self.ends is None and self.transport is not None:
+            self.transport.write(frame)
 
     def check(self, now: float, unix: float) -> None:
         if self._connection is not None and self.ends is None:
             self._connection.check(now, unix)
 
     def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     # ---- within
 
     def _open(self, head: bytes) -> None:
-        endpoint, transport = self.endpoint, self._transport
+        endpoint, transport = self.endpoint, self.transport
         assert transport is not None
         remote = get_remote_addr(transport)
         answer = endpoint.handshake.answer(
@@ -222,18 +222,18 @@ class WebSocket(asyncio.Protocol):
             self._fail(event.code, event.payload.decode())
 
     def _answer_close(self, code: int) -> None:
-        assert self._transport is not None
+        assert self.transport is not None
         if self.ends is None:
-            self._transport.write(close_frame(code))  # §5.5.1: echo the code
+            self.transport.write(close_frame(code))  # §5.5.1: echo the code
             self._end(self.endpoint.timings.close)
-        self._transport.close()  # §7.1.1: the server closes the line first
+        self.transport.close()  # §7.1.1: the server closes the line first
 
     def _fail(self, code: int, reason: str) -> None:
         """Fail the connection (§7.1.7). After a broken rule the peer's own close cannot be read any more, so the end
         of our stream tells it that we are done; closing outright could reset the line under the close frame."""
         self.close(code, reason)
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _end(self, within: float) -> None:
         """Nothing is read or written from here on but the goodbye. The hub hears of it in the next turn of the loop."""

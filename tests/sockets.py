@@ -24,7 +24,7 @@ from sync.identity import Identity
 from sync.limits import Limits
 from sync.ports import Clock, Outbox, Wire
 from sync.protocol import Edit, Error, Open
-from tests.clocks import ManualClock
+from tests.clocks import ManualClock, settle
 
 TOKEN_SECONDS = 3600.0
 
@@ -199,3 +199,21 @@ def client_frame(
         head = bytes([first | opcode, bit | 127]) + size.to_bytes(8, "big")
     mask = b"\x37\xfa\x21\x3d"
     return head + (mask + apply_mask(data, mask) if masked else data)
+
+
+def say(connection: Connection, message: dict[str, Any] | bytes, *, binary: bool = False) -> None:
+    connection.received(message if isinstance(message, bytes) else json.dumps(message).encode(), binary)
+
+
+async def ready(endpoint: Endpoint, **more: Any) -> tuple[Connection, FakeSocket]:
+    """A connection that has been welcomed, its welcome already read."""
+    connection, socket = connect(endpoint)
+    say(connection, hello(**more))
+    await settle()
+    assert [message["type"] for message in socket.said()] == ["welcome"]
+    return connection, socket
+
+
+def edit(*numbers: int) -> dict[str, Any]:
+    ops = [{"n": n, "base": 0, "op": "delete", "node": "n1"} for n in numbers]
+    return {"type": "edit", "tree": 7, "ref": 5, "ops": ops}

@@ -183,6 +183,8 @@ def test_no_header_is_ever_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_address_of_a_client_behind_a_proxy(peer: str, forwarded: str, address: str) -> None:
     result = accepted(head(f"x-forwarded-for: {forwarded}"), peer=peer, trusted_proxies=["10.0.0.0/8"])
     assert result.address == address
+    as_text = accepted(head(f"x-forwarded-for: {forwarded}"), peer=peer, trusted_proxies="10.0.0.0/8, 192.168.0.1")
+    assert as_text.address == address
 
 
 def test_a_page_without_tls_is_not_the_origin_of_a_server_with_it() -> None:
