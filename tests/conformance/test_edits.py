@@ -191,3 +191,65 @@ async def test_what_is_so_already_is_left_out_of_the_effect(ada: Person) -> None
     effective = result["effective"]
     assert (effective["set"], effective.get("unset")) == ({"title": "New"}, None)
     assert (await ada.one({"op": "update", "node": "idea", "set": {"title": "New"}}))["status"] == "unchanged"
+
+
+@pytest.mark.parametrize(("base", "understood"), [(0, True), (2**53 - 1, True), (2**53, False), (-1, False)])
+async def test_integers_stay_within_what_every_client_can_count(ada: Person, base: int, understood: bool) -> None:
+    """[WS9]"""
+    result = await ada.one(RENAME, base=base)
+    assert (result["status"] == "applied") is (base == 0)
+    assert ("ahead of the tree" in result.get("why", "")) is (understood and base > 0)
+
+
+@pytest.mark.parametrize(("node", "status"), [("x" * 64, "applied"), ("x" * 65, "rejected"), ("", "rejected")])
+async def test_ids_have_1_to_64_characters(ada: Person, node: str, status: str) -> None:
+    """[WS9]"""
+    made = {"op": "insert", "node": node, "parent": None, "type": "metric", "title": "New"}
+    assert (await ada.one(made))["status"] == status
+
+
+async def test_a_node_carries_the_seq_of_the_last_op_that_named_it(ada: Person) -> None:
+    """[RP4]"""
+    seqs = {}
+    for name, op in (
+        ("idea", RENAME),
+        ("risk", {"op": "move", "node": "risk", "position": {"x": 1, "y": 1}}),
+        ("outcome", {"op": "delete", "node": "outcome"}),
+        ("outcome", {"op": "restore", "node": "outcome"}),
+        ("new", {"op": "import", "nodes": [{"id": "new", "type": "metric", "title": "New"}]}),
+    ):
+        seqs[name] = (await ada.one(op))["seq"]
+    nodes = (await ada.state())["nodes"]
+    assert {name: nodes[name]["seq"] for name in ("risk", "new", "outcome", "idea")} == {
+        **seqs,
+        "idea": seqs["outcome"],  # restored with its parent
+    }
+
+
+async def test_a_socket_that_is_behind_neither_moves_nor_deletes(table: Table, ada: Person, bo: Person) -> None:
+    """[ED17, ED6]"""
+    ada.socket.outbox.full = True
+    await bo.one(RENAME)
+    for op in ({"op": "delete", "node": "risk"}, {"op": "move", "node": "risk", "position": {"x": 1, "y": 1}}):
+        assert (await ada.one({"n": 1, **op}))["code"] == "stale"
+    assert (await ada.one({"n": 1, "op": "update", "node": "risk", "set": {"title": "R"}}))["status"] == "applied"
+    ada.socket.outbox.full = False
+    table.deployment.hubs[0].drained(ada.socket.session)
+    await settle()
+    assert (await ada.one({"n": 2, "op": "delete", "node": "risk"}))["status"] == "applied"
+
+
+async def test_a_slow_reader_loses_ops_only_and_is_made_whole(table: Table, ada: Person, bo: Person) -> None:
+    """[BR10]"""
+    ada.socket.outbox.full = True
+    for number in range(3):
+        await bo.one({"op": "update", "node": "idea", "set": {"title": f"T{number}"}})
+    assert (await ada.one({"op": "update", "node": "risk", "set": {"title": "R"}}))["status"] == "applied"
+    assert ada.heard("ops") == []
+    ada.socket.outbox.full = False
+    table.deployment.hubs[0].drained(ada.socket.session)
+    await settle()
+    frames = ada.heard("ops")
+    assert frames[0]["after"] == table.seq
+    assert [frame["after"] for frame in frames[1:]] == [frame["seq"] for frame in frames[:-1]]
+    assert frames[-1]["seq"] == table.seq + 4

@@ -202,7 +202,7 @@ async def test_the_newest_socket_writes_on_whichever_instance() -> None:
 
 
 async def test_whom_an_operator_puts_out_is_told(table: Table, ada: Person) -> None:
-    """[CL4]"""
+    """[CL5]"""
     table.deployment.hubs[0].kick(table.key, ada.answer["you"])
     await settle()
     assert [(error["code"], error["tree"]) for error in ada.heard("error")] == [("forbidden", table.key.tree)]
