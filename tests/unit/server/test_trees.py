@@ -224,6 +224,7 @@ def every_route(tree: int | str) -> list[tuple[str, str, Any]]:
 
 
 async def test_not_yours_and_not_there_are_the_same_bytes(app: Running) -> None:
+    """[OP7]"""
     theirs = await app.tree(tenant="other", visibility="tenant_edit")
     private = await app.tree(user="bo")
     absent = 4_000_000
@@ -237,6 +238,7 @@ async def test_not_yours_and_not_there_are_the_same_bytes(app: Running) -> None:
 
 
 async def test_an_edit_is_answered_once_it_is_durable(app: Running) -> None:
+    """[HT1, HT2]"""
     tree = await app.tree()
     edit = {
         "type": "edit",
@@ -283,6 +285,7 @@ async def test_a_bad_op_is_rejected_beside_good_ones(app: Running) -> None:
     ],
 )
 async def test_an_edit_that_is_none_is_refused(app: Running, changes: dict[str, Any], status: int, code: str) -> None:
+    """[HT4, HT5]"""
     tree = await app.tree()
     edit = {"client_id": "c1", "ops": [{"n": 1, "base": 1, "op": "delete", "node": "root"}]} | changes
     assert problem(await app.ask("POST", f"{TREES}/{tree}/edits", edit)) == (status, code)
@@ -295,6 +298,7 @@ async def test_an_edit_by_http_names_its_client(app: Running) -> None:
 
 
 async def test_ten_thousand_ops_come_in_one_request_and_one_more_does_not(app: Running) -> None:
+    """[HT3]"""
     tree = await app.tree()
     ops = [{"n": n, "base": 1, "op": "update", "node": "root", "set": {"title": f"t{n}"}} for n in range(1, 10_002)]
     path = f"{TREES}/{tree}/edits"
