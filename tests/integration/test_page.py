@@ -25,8 +25,8 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+/\S*")
 def chromium() -> str:
     """Its path. Where there is none the test is skipped, or fails where a browser is required."""
     if CHROMIUM is None:
-        if os.environ.get("TREESYNC_BROWSER") == "required":
-            pytest.fail("no Chromium, and TREESYNC_BROWSER=required")
+        if os.environ.get("BROWSER_TESTS") == "required":
+            pytest.fail("no Chromium, and BROWSER_TESTS=required")
         pytest.skip("NO CHROMIUM HERE: the page was not tested")
     return CHROMIUM
 
