@@ -257,6 +257,7 @@ class CommitLoop:
 
     async def _retry(self, place: OpenRoom) -> None:
         await self._clock.sleep(RETRY_SECONDS)
+        place.retry_at = 0.0  # a timer may fire a little before its time, and nothing else would wake this room
         self.wake(place)
 
 

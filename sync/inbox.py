@@ -7,7 +7,7 @@ is asked after they have arrived and before they are judged, so that neither a g
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sync.codec import Malformed
 from sync.limits import Limits
@@ -76,13 +76,27 @@ class Inbox:
 
     def recalled(self, edit: PendingEdit, recalled: Recalled) -> None:
         """Take what storage said, asked after the edit had arrived."""
-        edit.recalled = True
         self.know_client(edit.client, recalled.last_n)
+        edit.recalled = True
         for n, first in recalled.firsts.items():
             self.firsts[(*edit.client, n)] = first
 
     def know_client(self, client: ClientKey, last_n: int) -> None:
-        self.counters[client] = max(last_n, self.counters.get(client, 0))
+        """A client's number in the database. Where it has moved on another way than through here, what waits of that
+        client may be stored already, and is looked up."""
+        if last_n <= self.counters.setdefault(client, 0):
+            return
+        self.counters[client] = last_n
+        if client in self._unanswered:
+            for edit in self._edits:
+                if edit.client == client:
+                    edit.irregular, edit.recalled = True, False
+
+    def committed(self, used: Mapping[ClientKey, int]) -> None:
+        """These numbers were used by a batch of this room; what was looked up before that is out of date."""
+        self.counters.update(used)
+        for edit in self._edits:
+            edit.recalled = False
 
     # ---- going out
 

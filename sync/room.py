@@ -149,7 +149,7 @@ class Room:
             assert receipt.committed, "only what was committed is confirmed"
             self.commit += 1
             self._conflicts = cut.conflicts
-            self.inbox.counters.update(cut.used)
+            self.inbox.committed(cut.used)
             commit = self._confirm(flight.batch, receipt)
         for judged in cut.judged:
             self.inbox.answered(judged.edit)
@@ -208,7 +208,7 @@ class Room:
         """Take ops that are in the log and not here. They are facts: nothing is judged."""
         assert self.flight is None, "not while a batch is in flight"
         for counter in missing.counters:
-            self.inbox.counters[(counter.user, counter.client)] = counter.last_n
+            self.inbox.know_client((counter.user, counter.client), counter.last_n)
         self.commit = missing.head.commit
         self._conflicts = missing.head.conflicts
         return self._take_rows(missing.ops)
@@ -232,7 +232,8 @@ class Room:
         assert self.flight is None, "not while a batch is in flight"
         self.commit += 1
         self._conflicts = conflicts
-        self.inbox.counters.update(counters)
+        for client, last_n in counters.items():
+            self.inbox.know_client(client, last_n)
         if ops is None:
             return None
         assert ops.after == self.seq, "the next commit begins where this one ends"
