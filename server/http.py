@@ -7,7 +7,7 @@ An operation is data: what it takes and what it answers are types, and OpenAPI i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -207,7 +207,7 @@ class Doors:
         self._spend(meters, min(_declared(request), self._body_limit), 0)
         return lambda ops: self._spend(meters, 0, ops)
 
-    def _spend(self, meters: Iterable[Meter], size: int, ops: int) -> None:
+    def _spend(self, meters: Collection[Meter], size: int, ops: int) -> None:
         if spend(meters, self._monotonic(), size, ops) is not Verdict.FINE:
             raise TooMany("too fast; try again", retry_after=1.0)
 
