@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from server.endpoint import Endpoint, Session, Socket
 from server.handshake import Accepted
-from server.limits import Meter, Verdict, spend
+from server.limits import FINE, Meter, Verdict, spend
 from server.replies import CLOSE_INTERNAL, close_code, message_ref, too_fast, welcome
 from sync.codec import Decoded
 from sync.errors import (
@@ -58,6 +58,9 @@ class State(Enum):
     GONE = "nothing is read or written any more"
 
 
+_READY: Final = State.READY
+
+
 class Connection:
     """One socket's conversation."""
 
@@ -91,7 +94,7 @@ class Connection:
     def received(self, payload: bytes, binary: bool) -> None:
         """A whole message. Nothing it holds can harm more than its own socket."""
         try:
-            if self.state is State.READY:
+            if self.state is _READY:
                 self._converse(payload, binary)
             elif self.state is State.AWAITING:
                 self._hear_hello(payload, binary)
@@ -218,7 +221,7 @@ class Connection:
         is_edit = type(message) is Edit
         ops = len(message.ops) + len(decoded.malformed) if is_edit else 0  # type: ignore[union-attr]
         verdict = spend(self._meters, self._endpoint.clock.monotonic(), len(payload), ops)
-        if verdict is not Verdict.FINE:
+        if verdict is not FINE:
             self._answer_too_fast(verdict, decoded)
         elif isinstance(message, Ping):
             self._say(Pong(ref=message.ref))
