@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from sync.activities import activity_of
 from sync.apply import RESPACE, Stamp, apply, inverse
-from sync.codec import Malformed
+from sync.codec import Malformed, unstorable
 from sync.effects import Effect
 from sync.identity import Author
 from sync.judge import judge
@@ -147,7 +147,9 @@ class Cut:
             if recalled is None:
                 return Result(n=op.n, status="duplicate", first={"n": op.n, "status": "unknown"})
             target, first = recalled.target, recalled.result
-        if target != _target(op):
+        # whether an op can be read depends on the ops beside it: unread, it names no target
+        unread = isinstance(op, Malformed) or (not target and first.get("code") == "invalid")
+        if target != _target(op) and not unread:
             return Result(n=op.n, status="rejected", code="reused", why=f"n {op.n} was used for another op")
         return Result(n=op.n, status="duplicate", first=first)
 
@@ -210,6 +212,10 @@ class Cut:
 
     def _set_aside(self, edit: PendingEdit, op: Op | Malformed, aside: SetAside) -> Result:
         assert not isinstance(op, Malformed), "what cannot be read cannot be set aside"
+        content = msgspec.to_builtins(op)
+        why = unstorable(content)
+        if why is not None:  # in an id, or in `was`, which nobody judged
+            return self._reject(edit, op, Refused("invalid", why))
         self.conflicts += 1
         node = getattr(op, "node", UNSET)
         connection = getattr(op, "connection", UNSET)
@@ -226,7 +232,7 @@ class Cut:
                 n=op.n,
                 base=op.base,
                 code=aside.code,
-                op=msgspec.to_builtins(op),
+                op=content,
                 paths=msgspec.to_builtins(aside.paths),
             )
         )
@@ -314,7 +320,8 @@ def _number_nodes(effect: Effect, seq: int) -> None:
 
 
 def _target(op: Op | Malformed) -> str:
-    return "" if isinstance(op, Malformed) else target_of(op)
+    target = "" if isinstance(op, Malformed) else target_of(op)
+    return "" if "\x00" in target else target  # an id that msgpack can carry and no column hold
 
 
 def _without_id(result: Result) -> Result:

@@ -78,6 +78,7 @@ class Exchange:
     def hear(self, key: TreeKey, payload: bytes) -> None:
         place = self._lobby.get(key)
         if place is None:
+            self._lobby.keep(key, payload)
             return
         self._stats.bus_messages += 1
         try:

@@ -73,7 +73,9 @@ class Hub:
         self._visits = Visits(clock)
         self._writers = Writers()
         self._history = History(store)
-        self._lobby = Lobby(store, bus, clock, limits, spawn=spawn)
+        self._lobby = Lobby(
+            store, bus, clock, limits, spawn=spawn, heard=lambda key, payload: self._exchange.hear(key, payload)
+        )
         delivery = Delivery(stats)
         self._follower = follower = Follower(
             store,

@@ -13,6 +13,8 @@ from sync.open_room import OpenRoom
 from sync.ports import Bus, Clock, Store
 from sync.room import Room
 
+EARLY_MESSAGES = 1_000  # what may wait while a room is loaded; beyond it the comparison of heads finds the rest
+
 
 class Lobby:
     """See the module. `places` is read by whoever works on all open rooms, and changed only here."""
@@ -25,6 +27,7 @@ class Lobby:
         limits: Limits,
         *,
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
+        heard: Callable[[TreeKey, bytes], None],
     ) -> None:
         self.places: dict[TreeKey, OpenRoom] = {}
         self._store = store
@@ -32,6 +35,8 @@ class Lobby:
         self._clock = clock
         self._limits = limits
         self._spawn = spawn
+        self._heard = heard
+        self._early: dict[TreeKey, list[bytes]] = {}  # bus messages that came while their room was being loaded
         self._loading: dict[TreeKey, asyncio.Task[OpenRoom]] = {}
 
     def get(self, key: TreeKey) -> OpenRoom | None:
@@ -52,15 +57,26 @@ class Lobby:
 
     async def _load(self, key: TreeKey) -> OpenRoom:
         """Subscribe first, then load, then serve: no commit falls between (DESIGN §7)."""
-        await self._bus.subscribe(key)
+        early = self._early[key] = []
         try:
+            await self._bus.subscribe(key)
             loaded = await self._store.load(key)
         except TreesyncError:
             await self._bus.unsubscribe(key)
             raise
+        finally:
+            del self._early[key]
         place = OpenRoom(Room(loaded, self._limits), self._clock.monotonic())
         self.places[key] = place
+        for payload in early:
+            self._heard(key, payload)
         return place
+
+    def keep(self, key: TreeKey, payload: bytes) -> None:
+        """A bus message for a room that is not open: it waits where the room is being loaded, else it is nobody's."""
+        early = self._early.get(key)
+        if early is not None and len(early) < EARLY_MESSAGES:
+            early.append(payload)
 
     def drop(self, place: OpenRoom) -> None:
         if self.places.get(place.key) is place:
