@@ -152,9 +152,10 @@ class TreeRows:
         """The compare of the compare-and-set."""
         return (self.head.epoch, self.head.commit, self.head.seq) == (batch.epoch, batch.commit, batch.seq)
 
-    def prepare(self, batch: Batch, now: float) -> Written:
-        """Check and encode a batch. Raises Unstorable; changes nothing."""
-        if [op.seq for op in batch.ops] != list(range(self.head.seq + 1, self.head.seq + 1 + len(batch.ops))):
+    def prepare(self, batch: Batch, now: float, *, rehearsal: bool = False) -> Written:
+        """Check and encode a batch. Raises Unstorable; changes nothing. One op of a batch may be rehearsed alone."""
+        first = (batch.seq if rehearsal else self.head.seq) + 1
+        if [op.seq for op in batch.ops] != list(range(first, first + len(batch.ops))):
             raise Unstorable("the ops of a batch do not follow the log")
         self._check_numbers(batch)
         at = rfc3339(max(now, self.at))

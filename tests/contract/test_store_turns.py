@@ -59,6 +59,19 @@ async def test_a_rehearsal_leaves_nothing_and_the_turn_goes_on(bench: Bench) -> 
     assert (await bench.store.load(writer.key)).head.seq == 2
 
 
+async def test_an_op_from_the_middle_of_a_batch_is_rehearsed_alone(bench: Bench) -> None:
+    """As the hub looks for the one op that cannot be stored (SEMANTICS 6)."""
+    writer = await bench.create()
+    for title in ("First", "Second", "Third"):
+        writer.update("left", title=title)
+    batch = writer.cut()
+    async with bench.store.exclusive(writer.key) as turn:
+        for op in batch.ops:
+            alone = msgspec.structs.replace(batch, seq=op.seq - 1, ops=[op], counters=[], results=[], conflicts=[])
+            await turn.rehearse(alone)
+        assert (await turn.commit(batch)).committed
+
+
 async def test_a_turn_without_a_commit_changes_nothing(bench: Bench) -> None:
     writer = await bench.create()
     writer.update("left", title="Never")
