@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from server.addresses import kept
 from server.admin import Admin
 from server.auth import Gate, Tokens
-from server.background import Companion, OnDeath
+from server.background import Companion, Loop, OnDeath
 from server.endpoint import Endpoint
 from server.guest import DemoDoor
 from server.handshake import Handshake
@@ -74,7 +74,11 @@ class Application:
         )
         self.demo = DemoDoor(secret, clock.now)
         self.endpoint = self._endpoint(log)
-        self._companions: list[Companion] = [Heartbeat(self.endpoint), *foundation.companions]
+        self._companions: list[Companion] = [
+            Heartbeat(self.endpoint),
+            Loop("pace", self.reports.keep_pace),
+            *foundation.companions,
+        ]
         self.websocket: type[asyncio.Protocol] = websocket_protocol(self.endpoint)
         self.operations: list[Operation] = []
         self.site = self._site(log)

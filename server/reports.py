@@ -87,20 +87,21 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pace:
-    """Ops per second, from a total that only grows; sampled whenever somebody asks, at most once a second."""
+    """Ops per second over the last seconds, from a total that only grows; fed once a second."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._samples: deque[tuple[float, int]] = deque([(monotonic(), 0)])
 
-    def at(self, total: int) -> float:
+    def feed(self, total: int) -> None:
         now = self._monotonic()
+        self._samples.append((now, total))
         while len(self._samples) > 1 and self._samples[1][0] <= now - _PACE_SECONDS:
             self._samples.popleft()
+
+    def at(self, total: int) -> float:
         began, counted = self._samples[0]
-        if now - self._samples[-1][0] >= 1.0:
-            self._samples.append((now, total))
-        return (total - counted) / max(now - began, 1.0)
+        return (total - counted) / max(self._monotonic() - began, 1.0)
 
 
 class Reports:
@@ -131,8 +132,11 @@ class Reports:
         asked = await self._ask()
         return not self._hub.draining and all(one.state == "ok" for one in asked), asked
 
-    async def status(self) -> State:
-        return (await self.health()).status
+    async def keep_pace(self) -> None:
+        """A loop of the instance's."""
+        while True:
+            self._pace.feed(self._hub.stats.ops)
+            await self._clock.sleep(1.0)
 
     async def health(self) -> HealthReport:
         """Everything an operator asks first."""

@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     acquire_seconds: float = _named(
         "TREESYNC_ACQUIRE_SECONDS", 60.0, "seconds within which a pooled connection must be had", gt=0
     )
-    statement_cache: int = _named(
-        "TREESYNC_STATEMENT_CACHE", 100, "prepared statements per connection; 0 behind PgBouncer", ge=0
+    transaction_pooler: bool = _named(
+        "TREESYNC_TRANSACTION_POOLER", False, "the database is behind PgBouncer in transaction mode"
     )
     migrate_on_start: bool = _named("TREESYNC_MIGRATE", True, "`serve` migrates the database; false: it only checks")
     jobs: bool = _named("TREESYNC_JOBS", True, "this instance runs scheduled jobs")

@@ -12,15 +12,16 @@ from typing import Any
 
 import asyncpg
 
-from storage.database import Database, translated
+from storage.database import translated
 from sync.errors import Clash, Unavailable
 from sync.ports import Clock
 
 TAKE_SHARED = "SELECT pg_try_advisory_lock_shared($1)"
 TAKE_ALONE = "SELECT pg_try_advisory_lock($1)"
 
-_LOCK = 0x7472656573796E63  # "treesync" in ASCII, to meet no other program's key
+_LOCK = 0x696E7374616E6365  # "instance" in ASCII, to meet no other key (migrations have "treesync")
 _PATIENCE_SECONDS = 5.0  # the connection of an instance that was killed may outlive it for a moment
+_ANSWER_SECONDS = 5.0
 _RETRY_SECONDS = 0.25
 _WATCH_SECONDS = 5.0  # how soon a lock lost with a restarted database is taken again
 
@@ -28,8 +29,8 @@ _WATCH_SECONDS = 5.0  # how soon a lock lost with a restarted database is taken 
 class InstanceLock:
     """`take` it before anything is served, `start` to watch over it, `close` to let go."""
 
-    def __init__(self, database: Database, clock: Clock, *, shared: bool) -> None:
-        self._database = database
+    def __init__(self, dsn: str, clock: Clock, *, shared: bool) -> None:
+        self._dsn = dsn
         self._clock = clock
         self._take = TAKE_SHARED if shared else TAKE_ALONE
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -73,14 +74,14 @@ class InstanceLock:
 
     async def _try(self) -> bool:
         await self._let_go()
-        connection: Any = await self._database.connect()
-        taken = False
-        try:
-            with translated():
-                taken = bool(await connection.fetchval(self._take, _LOCK))
-        finally:
-            if not taken:
-                connection.terminate()
+        with translated():
+            connection: Any = await asyncpg.connect(self._dsn, timeout=_ANSWER_SECONDS)
+            taken = False
+            try:
+                taken = bool(await connection.fetchval(self._take, _LOCK, timeout=_ANSWER_SECONDS))
+            finally:
+                if not taken:
+                    connection.terminate()
         if taken:
             self._connection = connection
         return taken

@@ -133,9 +133,11 @@ def test_pace_is_that_of_the_last_seconds() -> None:
     moment = [0.0]
     pace = Pace(lambda: moment[0])
     assert pace.at(0) == 0
-    moment[0] = 10.0
-    assert pace.at(1000) == 100
-    moment[0] = 20.0
-    assert pace.at(1000) == 0
-    moment[0] = 21.0
-    assert pace.at(1100) == pytest.approx(100 / 11)
+    for second in range(1, 21):
+        moment[0] = float(second)
+        pace.feed(100 * second)
+    assert pace.at(2000) == 100
+    for second in range(21, 41):
+        moment[0] = float(second)
+        pace.feed(2000)
+    assert pace.at(2000) == 0
