@@ -16,10 +16,10 @@ import jwt
 from jwt.exceptions import PyJWTError
 
 from server.keys import ASYMMETRIC, Keys
-from sync.codec import unstorable
 from sync.errors import Unauthorised
 from sync.identity import Identity, TenantRole
 from sync.ports import Directory
+from sync.untyped import unstorable
 
 TOKEN_CHARACTERS = 8192  # tokens of common issuers have 1 to 2 kB; a header line has 8 kB in most proxies
 ID_CHARACTERS = 64

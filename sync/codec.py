@@ -7,9 +7,6 @@ answered `invalid` under its own n while the ops beside it land, and a poisoned 
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
 import msgpack
@@ -19,11 +16,10 @@ from sync.errors import BadMessage, Unreadable
 from sync.limits import VALUE_DEPTH
 from sync.nodes import State
 from sync.ops import Op
-from sync.protocol import ClientMessage, Edit, ServerMessage
+from sync.protocol import Activity, ClientMessage, Edit, PresenceUpdate, ServerMessage
+from sync.untyped import DuplicateKey, loads_json, pairs, unstorable
 
 CodecName = Literal["json", "msgpack"]
-
-_ENVELOPE_DEPTH = 6  # message, ops, op, set: what may stand around a value
 
 
 class Malformed(msgspec.Struct, frozen=True):
@@ -83,12 +79,12 @@ class JsonCodec:
         try:
             message = self._client.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return decode_loosely(_loads_json(data))
-        # Optional fields are UNSET, so encoding again yields the same quotes unless a key stood twice (RFC 8259 §4
-        # leaves that open) or something was escaped or unknown; then the strict reader decides. 0.5 µs.
-        if data.count(b'"') != self._encoder.encode(message).count(b'"') or b"\\u0000" in data:
-            return decode_loosely(_loads_json(data))
-        return Decoded(message)
+            return decode_loosely(loads_json(data))
+        # Nothing is encoded that was not sent, so encoding again yields the same quotes unless a key stood twice (RFC
+        # 8259 §4 leaves that open) or something was escaped or unknown; then the strict reader decides. 0.5 µs.
+        if data.count(b'"') != self._encoder.encode(message).count(b'"') or b"\\u0022" in data or b"\\u0000" in data:
+            return decode_loosely(loads_json(data))
+        return Decoded(_storable(message))
 
     def decode_server(self, data: bytes) -> ServerMessage:
         try:
@@ -116,9 +112,13 @@ class MsgpackCodec:
 
     def decode(self, data: bytes) -> Decoded:
         try:
-            return Decoded(self._client.decode(data))
+            message = self._client.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return decode_loosely(_loads_msgpack(data))
+        # the same bytes again: then no key stood twice, and nothing was unknown; else the strict reader decides
+        if data != self._encoder.encode(message):
+            return decode_loosely(_loads_msgpack(data))
+        return Decoded(_storable(message))
 
     def decode_server(self, data: bytes) -> ServerMessage:
         try:
@@ -141,7 +141,7 @@ def decode_state(data: bytes) -> State:
 
 def read_json(data: bytes) -> Any:
     """Untyped JSON in which every value can be stored: for HTTP bodies. Raises BadMessage."""
-    raw = _loads_json(data)
+    raw = loads_json(data)
     why = unstorable(raw)
     if why is not None:
         raise BadMessage(why)
@@ -153,17 +153,13 @@ def decode_edit(data: bytes) -> Decoded:
     try:
         decoded = JSON.decode(data)
     except BadMessage:
-        raw = _loads_json(data)
-        if not isinstance(raw, dict) or "type" in raw:
+        raw = loads_json(data)
+        if not isinstance(raw, dict) or isinstance(raw, DuplicateKey) or "type" in raw:
             raise
         decoded = decode_loosely({**raw, "type": "edit"})
     if not isinstance(decoded.message, Edit):
         raise BadMessage("not an edit")
     return decoded
-
-
-class DuplicateKey(dict[str, Any]):
-    """A map in which a key stood twice; it is no valid value anywhere."""
 
 
 def decode_loosely(raw: Any) -> Decoded:
@@ -219,6 +215,21 @@ def _convert_message(raw: dict[str, Any]) -> ClientMessage:
         raise BadMessage(f"not a message of the protocol: {error}") from error
 
 
+def _storable(message: ClientMessage) -> ClientMessage:
+    """The message, if what it holds that no judge will look at could be stored. Raises BadMessage."""
+    value: Any = None
+    if isinstance(message, PresenceUpdate):
+        value = message.state
+    elif isinstance(message, Activity):
+        value = [event.data for event in message.events if event.data]
+    why = unstorable(value, VALUE_DEPTH + 1)
+    if why is not None:
+        error = BadMessage(why)
+        error.ref = message.ref if isinstance(message, Activity) and message.ref is not msgspec.UNSET else None
+        raise error
+    return message
+
+
 def _readable_ref(raw: dict[str, Any]) -> int | str | None:
     ref = raw.get("ref")
     if type(ref) is int and 0 <= ref < 2**53:
@@ -226,70 +237,8 @@ def _readable_ref(raw: dict[str, Any]) -> int | str | None:
     return ref if isinstance(ref, str) and len(ref) <= 64 and unstorable(ref) is None else None
 
 
-def unstorable(value: Any, depth: int = VALUE_DEPTH + _ENVELOPE_DEPTH) -> str | None:
-    """Why PostgreSQL's jsonb, JavaScript or JSON itself could not hold this value; None if they all can.
-
-    Walks level by level, so that a deep value costs no recursion: NUL and lone surrogates (jsonb refuses them), NaN
-    and infinity (no JSON), integers beyond 2^53 (JavaScript would change them), keys that are no text or stand twice.
-    """
-    level: list[Any] = [value]
-    for _ in range(depth):
-        inner: list[Any] = []
-        for item in level:
-            why = _unstorable_leaf(item)
-            if why is not None:
-                return why
-            inner.extend(_inside(item))
-        if not inner:
-            return None
-        level = inner
-    return f"nested deeper than {VALUE_DEPTH}"
-
-
-def _inside(item: Any) -> Iterable[Any]:
-    if isinstance(item, dict):
-        return [*item.keys(), *item.values()]
-    return item if isinstance(item, list) else ()
-
-
-def _unstorable_leaf(item: Any) -> str | None:
-    match item:
-        case str():
-            if "\x00" in item:
-                return "text may not hold U+0000"
-            if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
-                return "text may not hold a lone surrogate"
-        case bool() | None:
-            return None
-        case int():
-            if not -(2**53) < item < 2**53:
-                return "an integer must lie between -2^53 and 2^53"
-        case float():
-            if not math.isfinite(item):
-                return "a number must be finite"
-        case DuplicateKey():
-            return "a key stands twice in one map"
-        case dict() | list():
-            return None
-        case _:
-            return f"a value may not be {type(item).__name__}"
-    return None
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else DuplicateKey(found)
-
-
-def _loads_json(data: bytes) -> Any:
-    try:
-        return json.loads(data, object_pairs_hook=_pairs)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not JSON: {error}") from error
-
-
 def _loads_msgpack(data: bytes) -> Any:
     try:
-        return msgpack.unpackb(data, object_pairs_hook=_pairs, strict_map_key=True)
+        return msgpack.unpackb(data, object_pairs_hook=pairs, strict_map_key=True)
     except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as error:
         raise Unreadable(f"not msgpack: {error}") from error

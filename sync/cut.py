@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from sync.activities import activity_of
 from sync.apply import RESPACE, Stamp, apply, inverse
-from sync.codec import Malformed, unstorable
+from sync.codec import Malformed
 from sync.effects import Effect
 from sync.identity import Author
 from sync.judge import judge
@@ -30,6 +30,7 @@ from sync.ports import (
 )
 from sync.protocol import UNCONSUMED, ConflictView, RejectionCode, Result
 from sync.tree import Before, Tree
+from sync.untyped import unstorable
 from sync.values import Refused
 from sync.verdict import SET_ASIDE_CODES, Asking, SetAside, Verdict
 

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sync.nodes import ORIGIN, Node, NodeType, Point
 from sync.nodes import Connection as TreeConnection
-from sync.nodes import Node, NodeType, Point
 
 
 class Framed(msgspec.Struct, kw_only=True, tag_field="op", gc=False):
@@ -32,7 +32,7 @@ class Insert(Framed, tag="insert", kw_only=True):
     type: NodeType
     title: str
     description: str = ""
-    position: Point = Point()
+    position: Point = ORIGIN
     is_collapsed: bool = False
     template_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}

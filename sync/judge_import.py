@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync import effects, ops
 from sync.judge_values import check_label
-from sync.nodes import Connection, Node, Point
+from sync.nodes import ORIGIN, Connection, Node, Point
 from sync.order import key_between
 from sync.placing import check_parent, orders_for
 from sync.tree import Tree
@@ -68,7 +68,7 @@ def _imported_nodes(op: ops.Import, made: list[ops.ImportedNode], keys: dict[str
                 type=node.type,
                 title=node.title,
                 description=node.description or "",
-                position=node.position if isinstance(node.position, Point) else Point(),
+                position=node.position if isinstance(node.position, Point) else ORIGIN,
                 is_collapsed=node.is_collapsed or False,
                 template_data=node.template_data or {},
                 metadata=node.metadata or {},

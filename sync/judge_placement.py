@@ -7,7 +7,7 @@ from msgspec import UNSET
 from sync import effects, ops
 from sync.judge_trash import take_out
 from sync.marks import CREATED, ORDER, PARENT
-from sync.nodes import Point
+from sync.nodes import ORIGIN, Point
 from sync.placing import check_depth, check_parent, height, orders_for
 from sync.protocol import ConflictPath, Lost
 from sync.tree import Held, Tree
@@ -37,7 +37,7 @@ def insert(tree: Tree, op: ops.Insert, asking: Asking) -> Verdict:
         type=op.type,
         title=op.title,
         description=op.description or "",
-        position=op.position if isinstance(op.position, Point) else Point(),
+        position=op.position if isinstance(op.position, Point) else ORIGIN,
         is_collapsed=op.is_collapsed or False,
         template_data=op.template_data or {},
         metadata=op.metadata or {},

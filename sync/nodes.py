@@ -25,8 +25,11 @@ NODE_TYPES: tuple[NodeType, ...] = (
 class Point(msgspec.Struct, frozen=True, gc=False):
     """A place on the canvas, absolute, in canvas units."""
 
-    x: float = 0
-    y: float = 0
+    x: float
+    y: float
+
+
+ORIGIN = Point(0, 0)
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -41,7 +44,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     type: NodeType
     title: str
     description: str = ""
-    position: Point = Point()
+    position: Point = ORIGIN
     is_collapsed: bool = False
     template_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}

@@ -1,8 +1,8 @@
 """Ops as clients ask for them. What becomes of one is its effective op (`sync.effects`) and its result.
 
 Decoding checks types, ranges and unknown fields in the same pass (msgspec); rules that need the tree are judged in
-`sync.judge`, rules on values in `sync.paths`. Fields that may be absent are UNSET, not None: `parent: null` is a root
-and no parent at all is a drag.
+`sync.judge`, rules on values in `sync.values`. Fields that may be absent are UNSET, not None: `parent: null` is a root
+and no parent at all is a drag. No field is encoded that was not sent: the codecs tell a key that stood twice by it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Asked(msgspec.Struct, kw_only=True, frozen=True, tag_field="op", forbid_un
     base: Seq
 
 
-class Insert(Asked, tag="insert", kw_only=True, frozen=True):
+class Insert(Asked, tag="insert", kw_only=True, frozen=True, omit_defaults=True):
     node: Id
     parent: Id | None = None
     after: Id | UnsetType | None = UNSET
@@ -85,7 +85,7 @@ class Configure(Asked, tag="configure", kw_only=True, frozen=True):
     was: dict[str, Any] | UnsetType = UNSET
 
 
-class ImportedNode(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class ImportedNode(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`parent` names another imported node; absent or null: the op's own parent. Siblings stand in the list's order."""
 
     id: Id
@@ -108,7 +108,7 @@ class ImportedConnection(
     label: str | UnsetType = UNSET
 
 
-class Import(Asked, tag="import", kw_only=True, frozen=True):
+class Import(Asked, tag="import", kw_only=True, frozen=True, omit_defaults=True):
     parent: Id | None = None
     after: Id | UnsetType | None = UNSET
     nodes: list[ImportedNode]
@@ -125,8 +125,8 @@ def target_of(op: Op) -> str:
         return op.node or op.connection or ""  # type: ignore[union-attr]
     if kind in _ON_CONNECTIONS:
         return op.connection  # type: ignore[union-attr,return-value]
-    if kind is Import:
-        return op.nodes[0].id if op.nodes else ""  # type: ignore[union-attr]
+    if kind is Import:  # its first top: a list in another order than parents first is logged in that order
+        return next((node.id for node in op.nodes if node.parent is None), "")  # type: ignore[union-attr]
     return "" if kind is Configure else op.node  # type: ignore[union-attr,return-value]
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from sync import ops
-from sync.codec import JSON, unstorable
+from sync.codec import JSON
 from sync.errors import Invalid
-from sync.limits import KEY_CHARACTERS, TITLE_CHARACTERS, Limits
+from sync.limits import KEY_CHARACTERS, TITLE_CHARACTERS, VALUE_DEPTH, Limits
 from sync.nodes import NODE_TYPES, Details, Node, Point
+from sync.untyped import unstorable
 
 ABSENT = UNSET  # what reading a path answers where there is nothing
 VIEW_STATE = frozenset({"is_collapsed", "position"})  # last writer wins in every mode, without a record (SEMANTICS 18)
@@ -138,7 +139,7 @@ def check_value(value: Any, what: str, limits: Limits) -> None:
     elif value is None or value is True or value is False:
         return
     else:
-        why = unstorable(value)
+        why = unstorable(value, VALUE_DEPTH)
         if why is not None:
             raise Refused("invalid", f"{what}: {why}")
         size = len(JSON.encode_value(value))
