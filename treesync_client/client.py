@@ -1,0 +1,314 @@
+"""A client: one socket that comes back by itself, and the trees that are open on it.
+
+async with connect("ws://127.0.0.1:8000/ws", token) as client:
+    tree = await client.open(7)
+    await tree.update("n1", title="Grow 20%")      # returns when it is durable
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from sync.codec import JSON, MSGPACK, CodecName
+from sync.errors import TreesyncError, Unavailable
+from sync.identity import ParticipantKind
+from sync.limits import Limits
+from sync.nodes import Details
+from sync.ops import ImportedConnection, ImportedNode
+from sync.ports import Visibility
+from sync.protocol import (
+    CLOSE_TOO_BIG,
+    PROTOCOL_VERSION,
+    Edit,
+    Error,
+    Hello,
+    Notice,
+    Outcome,
+    ServerMessage,
+    Welcome,
+)
+from treesync_client.backoff import LONGEST_SECONDS, Backoff
+from treesync_client.errors import Disconnected
+from treesync_client.link.connection import websocket_dial
+from treesync_client.link.http import Api, addresses
+from treesync_client.link.keeper import Keeper, Redial, Token
+from treesync_client.link.line import Dial, LineLost
+from treesync_client.streams import Stream, Subscription
+from treesync_client.tree import LiveTree
+
+AGENT = "treesync-python/0.1"
+LINGER_SECONDS = 5.0  # for what is unanswered when a client is left
+_LEAST_MESSAGE_BYTES = 1024  # below this no message is halved any more
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """A socket is there."""
+
+    instance: str
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """The socket is gone; the client comes back by itself in `wait` seconds."""
+
+    why: str
+    close_code: int | None
+    wait: float
+
+
+Event = Connected | Lost | Notice | Error
+
+
+class Client:
+    """One socket of one person or agent; everything it does runs on the loop that entered it.
+
+    `token` is text, or an async callable that answers a fresh one. `longest_wait` bounds the waits between attempts to
+    come back, `open_timeout` is for the first socket. `client_id` names a queue that is kept elsewhere.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: Token,
+        *,
+        codec: CodecName = "msgpack",
+        kind: ParticipantKind = "human",
+        client_id: str | None = None,
+        agent: str = AGENT,
+        longest_wait: float = LONGEST_SECONDS,
+        open_timeout: float = 30.0,
+        dial: Dial | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        socket_url, web = addresses(url)
+        self.client_id = client_id or secrets.token_hex(8)
+        self.limits = Limits()
+        self.tenant = self.user = self.instance = ""
+        self.failure: TreesyncError | None = None  # why it has given up
+        self._own_id = client_id is None
+        self._codec = MSGPACK if codec == "msgpack" else JSON
+        self._kind = kind
+        self._agent = agent
+        self._open_timeout = open_timeout
+        self._backoff = Backoff(chance, longest=longest_wait)
+        self._api = Api(web)
+        self._keeper = Keeper(
+            self,
+            dial=dial or websocket_dial(socket_url, self._codec, agent),
+            codec=self._codec,
+            token=token,
+            backoff=self._backoff,
+        )
+        self._trees: dict[int, LiveTree] = {}
+        self._events: Stream[Event] = Stream()
+        self._entered: asyncio.Future[None] | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._posting: set[asyncio.Task[None]] = set()
+        self._message_bytes = 2**31  # what the way to the server was seen to bear
+
+    # ---- life
+
+    async def __aenter__(self) -> Self:
+        self._entered = asyncio.get_running_loop().create_future()
+        self._running = asyncio.create_task(self._run(), name=f"treesync-client:{self.client_id}")
+        try:
+            async with asyncio.timeout(self._open_timeout):
+                await self._entered
+        except TimeoutError:
+            await self.close()
+            raise Unavailable(f"no server within {self._open_timeout:g} s") from None
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close(linger=LINGER_SECONDS if kind is None else 0.0)
+
+    async def close(self, *, linger: float = 0.0) -> None:
+        """Wait up to `linger` seconds for answers, then close. What has none by then is told `Disconnected`."""
+        if linger > 0 and self.failure is None:
+            with contextlib.suppress(TimeoutError, TreesyncError):
+                async with asyncio.timeout(linger):
+                    for tree in list(self._trees.values()):
+                        if tree.core.status != "gone":
+                            await tree.drained()
+        tasks = [task for task in (self._running, *self._posting) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._give_up(Disconnected("the client was closed"))
+
+    async def _run(self) -> None:
+        try:
+            await self._keeper.run()
+        except TreesyncError as final:
+            self._give_up(final)
+        except Exception as error:  # nobody awaits this task: its death is told to whoever waits for an answer
+            self._give_up(Disconnected(f"a fault of the client: {error!r}"))
+            raise
+
+    def _give_up(self, error: TreesyncError) -> None:
+        if self.failure is None:
+            self.failure = error
+            for tree in self._trees.values():
+                tree.end(error)
+            self._events.end()
+        if self._entered is not None and not self._entered.done():
+            self._entered.set_exception(error)
+
+    # ---- trees
+
+    async def open(self, number: int) -> LiveTree:
+        """Open a tree, or answer it where it is open. Raises NotFound, Forbidden, TooMany, Disconnected."""
+        if self.failure is not None:
+            raise self.failure
+        tree = self._trees.get(number)
+        if tree is None or tree.core.status == "gone":
+            tree = self._tree(number) if tree is None else tree.reopened()
+            if self._keeper.is_open:
+                self._welcome_tree(tree)
+        try:
+            await tree.wait_opened()
+        except TreesyncError:
+            if not len(tree.core.queue):
+                self._trees.pop(number, None)
+            raise
+        return tree
+
+    def _tree(self, number: int) -> LiveTree:
+        tree = LiveTree(
+            number,
+            say=self._keeper.say,
+            post=self._post,
+            wait=self._backoff.wait,
+            measure=lambda op: len(self._codec.encode_value(op)),
+        )
+        self._trees[number] = tree
+        return tree
+
+    async def create_tree(
+        self,
+        name: str,
+        *,
+        visibility: Visibility = "private",
+        nodes: Iterable[ImportedNode] = (),
+        connections: Iterable[ImportedConnection] = (),
+        details: Details | None = None,
+    ) -> int:
+        """Make a tree with its first nodes; answers its number. `details` are its other fields."""
+        body: dict[str, Any] = {} if details is None else msgspec.to_builtins(details)
+        body |= {
+            "name": name,
+            "visibility": visibility,
+            "nodes": msgspec.to_builtins(list(nodes)),
+            "connections": msgspec.to_builtins(list(connections)),
+        }
+        made = await self.request("POST", "/trees", body)
+        return int(made["id"])
+
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Any route of /api/v1, with this client's token: `await client.request("GET", "/trees")`."""
+        return await self._api.request(method, path, await self._keeper.fresh_token(), body)
+
+    def events(self) -> Subscription[Event]:
+        """The socket's coming and going, notices and errors that name no tree, from now on."""
+        return self._events.follow()
+
+    @property
+    def reconnects(self) -> int:
+        """How often it came back, or tried to."""
+        return self._keeper.reconnects
+
+    @property
+    def is_connected(self) -> bool:
+        return self._keeper.is_open
+
+    # ---- what the keeper tells (`Owner`)
+
+    def hello(self, token: str) -> Hello:
+        return Hello(
+            protocol=PROTOCOL_VERSION, token=token, client_id=self.client_id, client=self._agent, kind=self._kind
+        )
+
+    def welcomed(self, welcome: Welcome) -> None:
+        self.tenant, self.user, self.instance = welcome.tenant, welcome.user, welcome.instance
+        self.limits = welcome.limits
+        self._events.put(Connected(welcome.instance))
+        for tree in self._trees.values():
+            self._welcome_tree(tree)
+        if self._entered is not None and not self._entered.done():
+            self._entered.set_result(None)
+
+    def _welcome_tree(self, tree: LiveTree) -> None:
+        tree.core.welcomed(self.user, self.client_id, self.limits, self._message_bytes)
+
+    def take(self, message: ServerMessage) -> None:
+        number = getattr(message, "tree", None)
+        tree = self._trees.get(number) if isinstance(number, int) else None
+        if tree is not None:
+            tree.core.hear(message)
+            tree.heard()
+            if tree.core.queue.worn_out:
+                self._renew()
+        elif isinstance(message, Notice | Error):
+            self._events.put(message)
+            if isinstance(message, Notice) and message.code == "replaced":
+                self._replaced()
+
+    def _replaced(self) -> None:
+        if not self._own_id:  # another process has the same queue: one of the two must stop (SEMANTICS 4)
+            raise Disconnected("a newer socket of this client_id writes now")
+        raise LineLost("replaced by a newer socket of this client")
+
+    def _renew(self) -> None:
+        """A queue whose client_id cannot go on. It is the socket's, so every tree first has its answers under the old
+        one, sends nothing new meanwhile, and goes on under a new one (SEMANTICS 11)."""
+        queues = [tree.core.queue for tree in self._trees.values() if tree.core.status != "gone"]
+        for queue in queues:
+            queue.worn_out = True
+        if not any(queue.has_numbered for queue in queues):
+            self.client_id = secrets.token_hex(8)
+            raise Redial("a new client_id is needed")
+
+    def lost(self, lost: LineLost) -> None:
+        for tree in self._trees.values():
+            tree.core.lost()
+        if lost.code == CLOSE_TOO_BIG:
+            known = min(self._message_bytes, self.limits.message_bytes)
+            self._message_bytes = max(_LEAST_MESSAGE_BYTES, known // 2)
+
+    def waits(self, lost: LineLost, seconds: float) -> None:
+        self._events.put(Lost(lost.why, lost.code, seconds))
+
+    # ---- edits by HTTP
+
+    def _post(self, tree: LiveTree, edit: Edit) -> None:
+        task = asyncio.create_task(self._post_edit(tree, edit), name=f"treesync-client:post:{tree.number}")
+        self._posting.add(task)
+        task.add_done_callback(self._posting.discard)
+
+    async def _post_edit(self, tree: LiveTree, edit: Edit) -> None:
+        """One edit too large for a message. Its answer goes where a socket's would."""
+        answer: ServerMessage
+        try:
+            path, token = f"/trees/{tree.number}/edits", await self._keeper.fresh_token()
+            answer = JSON.decode_server(await self._api.raw("POST", path, token, JSON.encode(edit)))
+        except TreesyncError as error:
+            answer = Error(code=error.code, why=error.why, tree=tree.number)
+        if isinstance(answer, Outcome | Error):
+            answer.ref = edit.ref
+            tree.core.hear(answer)
+            tree.heard()
+
+
+connect = Client  # reads better where it is used: `async with connect(url, token) as client`

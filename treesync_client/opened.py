@@ -1,0 +1,368 @@
+"""One open tree as the protocol sees it: replica, queue, who is here, and what to say next. Sans-I/O.
+
+What comes in goes through `hear`; what goes out, and what its owner should know, goes through `Outside`. Nothing here
+waits: where time must pass, `Outside.pause` is asked to call `resume` later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from sync.errors import TreesyncError
+from sync.limits import Limits
+from sync.nodes import State
+from sync.ops import Op
+from sync.protocol import (
+    ClientMessage,
+    Close,
+    Edit,
+    Error,
+    Mode,
+    Notice,
+    Open,
+    Ops,
+    Outcome,
+    ParticipantView,
+    PresenceUpdate,
+    PresenceView,
+    Resumed,
+    Role,
+    RoleChanged,
+    ServerMessage,
+    Snapshot,
+    VersionKept,
+)
+from sync.tree import Tree
+from sync.values import Refused
+from sync.verdict import Asking
+from treesync_client.errors import Rejected, fault
+from treesync_client.queue import Entry
+from treesync_client.replica import Replica, author_of
+from treesync_client.results import Answer, Change, Replaced
+from treesync_client.sending import LATER, After, Sending
+
+Status = Literal["away", "opening", "open", "gone"]
+News = Change | Replaced | RoleChanged | Notice | PresenceView | VersionKept | Error
+# A snapshot for one of these comes from another history, or from beyond what the log still tells (SEMANTICS 11)
+_OTHER_HISTORY = frozenset({"epoch", "ahead", "too_far", "erased"})
+_EDITING: tuple[Role, ...] = ("editor", "owner")
+
+
+class Outside(Protocol):
+    """What an open tree needs done for it."""
+
+    def say(self, message: ClientMessage) -> None: ...
+
+    def post(self, edit: Edit) -> None:
+        """An edit too large for a message; its outcome, or an error with its `ref`, comes back through `hear`."""
+        ...
+
+    def pause(self, failures: int) -> None:
+        """Call `resume` after a while that grows with the failures."""
+        ...
+
+    def tell(self, news: News) -> None: ...
+
+    def opened(self) -> None:
+        """The tree is here, or here again."""
+        ...
+
+    def gone(self, error: TreesyncError) -> None:
+        """It will not be opened again by itself. What is unanswered stays in the queue."""
+        ...
+
+
+class OpenTree:
+    """See the module. `welcomed` comes first: it says who we are."""
+
+    def __init__(self, number: int, outside: Outside) -> None:
+        self.number = number
+        self.sending = Sending(number)
+        self.queue = self.sending.queue
+        self.replica = Replica()
+        self.status: Status = "away"
+        self.role: Role | None = None
+        self.participants: dict[str, ParticipantView] = {}
+        self.resyncs = 0  # times this replica differed from the server's digest
+        self._outside = outside
+        self._user = self._client = self._epoch = ""
+        self._former_clients: set[str] = set()
+        self._open_ref = 0
+        self._parts: list[State] = []
+        self._paused = False
+        self._failures = 0  # of openings and of frames that do not follow, in a row
+        self._presence: dict[str, Any] | None = None
+
+    # ---- the socket
+
+    def welcomed(self, user: str, client_id: str, limits: Limits, message_bytes: int) -> None:
+        """A socket is there."""
+        if client_id != self._client and self._client:
+            self._former_clients.add(self._client)
+            self.queue.renumber()
+        self._user, self._client = user, client_id
+        self.sending.limits, self.sending.message_bytes = limits, message_bytes
+        self.replica.hide()
+        if self.status != "gone":
+            self.ask()
+
+    def ask(self, *, fresh: bool = False) -> None:
+        """Open the tree, at the newest position unless `fresh`."""
+        self.status = "opening"
+        self._parts = []
+        self._open_ref = self.sending.next_ref()
+        position = UNSET if fresh or self.replica.position is None else self.replica.position
+        self._outside.say(Open(tree=self.number, position=position, ref=self._open_ref))
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        self.sending.lost()
+        if self.status == "gone":
+            return
+        self.status = "away"
+        left, self.participants = list(self.participants), {}
+        if left:
+            self._outside.tell(PresenceView(tree=self.number, left=left))
+
+    def resume(self) -> None:
+        """The pause is over."""
+        self._paused = False
+        if self.status == "opening":
+            self.ask()
+        self.flush()
+
+    def close(self) -> None:
+        if self.status in ("open", "opening"):
+            self._outside.say(Close(tree=self.number))
+        self.status = "gone"
+
+    # ---- what its owner does
+
+    def edit(self, op: Op, mode: Mode, size: int, settle: Callable[[Answer | TreesyncError], None]) -> None:
+        """Queue an op; the view shows it at once. `op` has its base, and no number yet."""
+        asking = Asking(self._user, self._client, mode, self.sending.limits)
+        self.view()
+        verdict = self.replica.verdict(op, asking)
+        if isinstance(verdict, Refused) and verdict.code in ("invalid", "too_large"):
+            settle(Rejected(verdict.why, code=verdict.code, op=op))
+        elif self.role not in (*_EDITING, None):
+            settle(Rejected(f"a {self.role} may not edit", code="forbidden", op=op))
+        else:
+            self.queue.add(Entry(op, mode, size, settle))
+            self.replica.add(op, asking)
+
+    def view(self) -> Tree:
+        """The tree as its author sees it: the queue over confirmed state."""
+        return self.replica.show(self.queue.visible(), self._user, self._client, self.sending.limits)
+
+    def present(self, state: dict[str, Any]) -> None:
+        """What the others see of us; said again whenever the tree is opened."""
+        self._presence = state
+        if self.status == "open":
+            self._outside.say(PresenceUpdate(tree=self.number, state=state))
+
+    def discard_held(self) -> list[Op]:
+        """Give up what was refused for want of a right; answers it."""
+        ops = self.sending.discard_held()
+        self.replica.hide()
+        return ops
+
+    def flush(self) -> None:
+        """Send what may go."""
+        if self.status != "open" or self._paused:
+            return
+        for edit, too_large in self.sending.edits(self._client, self._epoch):
+            (self._outside.post if too_large else self._outside.say)(edit)
+
+    # ---- what the server says
+
+    def hear(self, message: ServerMessage) -> None:
+        """Any message that names this tree."""
+        match message:
+            case Ops():
+                self._ops(message)
+            case Outcome():
+                after = self.sending.answered(message)
+                self.queue.reached(self.replica.seq)
+                self._go_on(after)
+            case Snapshot():
+                self._snapshot(message)
+            case Resumed() if message.ref == self._open_ref:
+                self._entered(message)
+            case PresenceView():
+                self._hear_presence(message)
+            case RoleChanged():
+                self._become(message.role)
+                self._outside.tell(message)
+                self.flush()
+            case Notice():
+                self._notice(message)
+            case Error():
+                self._error(message)
+            case VersionKept():
+                self._outside.tell(message)
+            case _:
+                pass
+
+    def _go_on(self, after: After, error: Error | None = None) -> None:
+        self.replica.hide()
+        match after:
+            case "go":
+                self.flush()
+            case "wait":
+                self._pause(self.queue.refusals)
+            case "open" if self.status == "open":
+                self.ask()
+            case "end" if error is not None:
+                self.end(fault(error.code, error.why))
+            case _:
+                pass
+
+    def _pause(self, failures: int) -> None:
+        if not self._paused:
+            self._paused = True
+            self._outside.pause(failures)
+
+    # ---- state
+
+    def _snapshot(self, message: Snapshot) -> None:
+        if message.ref is not UNSET and message.ref != self._open_ref:
+            return  # of an opening that was given up
+        assert isinstance(message.state, State), "a client decodes states whole"
+        if message.part == 1:
+            self._parts = []
+        self._parts.append(message.state)
+        if message.part < message.parts:
+            return
+        parts, self._parts = self._parts, []
+        self.replica.load(message.position, parts)
+        self._rebase(message)
+        self._outside.tell(Replaced(seq=message.position.seq, reason=message.reason or ""))
+        if message.ref is not UNSET:
+            self._entered(message)
+        else:
+            self.flush()
+
+    def _rebase(self, message: Snapshot) -> None:
+        known, self._epoch = self._epoch, message.position.epoch
+        if not known:
+            return
+        if known != self._epoch or message.reason == "ahead":
+            self.queue.forget_settled()
+        if message.reason in _OTHER_HISTORY:
+            self.queue.rebase(message.last_n)
+        self.queue.reached(message.position.seq)
+
+    def _entered(self, message: Snapshot | Resumed) -> None:
+        self.status = "open"
+        self.participants = {one.id: one for one in message.participants}
+        self.queue.opened(message.last_n)
+        self.queue.replay()
+        self.replica.hide()
+        self._become(message.role)
+        self._outside.opened()
+        if self._presence is not None:
+            self.present(self._presence)
+        self.flush()
+
+    def _become(self, role: Role) -> None:
+        self.role = role
+        if role in _EDITING:
+            self.queue.release()
+
+    def _ops(self, frame: Ops) -> None:
+        if self.status != "open" or frame.seq <= self.replica.seq:
+            return  # what came before the answer to `open` is told again after it
+        if frame.after > self.replica.seq:
+            self._ask_again(fresh=False)
+            return
+        for seq, effect in self.replica.confirm(frame):
+            self._tell_change(frame, seq, effect)
+        self.queue.reached(frame.seq)
+        if frame.digest is not UNSET and frame.digest != self.replica.digest:
+            self.resyncs += 1
+            self._ask_again(fresh=True)
+        else:
+            self._failures = 0
+
+    def _tell_change(self, frame: Ops, seq: int, effect: Any) -> None:
+        user, client, via = author_of(frame, effect)
+        ours = user == self._user and client == self._client
+        n = effect.n if isinstance(effect.n, int) else 0
+        if ours:
+            self.queue.confirmed(n)
+        self._outside.tell(
+            Change(
+                seq=seq,
+                effect=effect,
+                user=user,
+                client=client,
+                via=via,
+                n=n,
+                at=effect.at if isinstance(effect.at, str) else frame.at,
+                own=ours or (user == self._user and client in self._former_clients),
+            )
+        )
+
+    def _ask_again(self, *, fresh: bool) -> None:
+        """What came does not follow on what is here: the first time at once, then after growing waits."""
+        self._failures += 1
+        if fresh:
+            self.replica.position = None
+        if self._failures == 1:
+            self.ask()
+        else:
+            self.status = "opening"
+            self._pause(self._failures)
+
+    def _hear_presence(self, message: PresenceView) -> None:
+        for one in message.participants:
+            self.participants[one.id] = one
+        for gone in message.left:
+            self.participants.pop(gone, None)
+        self._outside.tell(message)
+
+    # ---- notices and errors
+
+    def _notice(self, notice: Notice) -> None:
+        self._outside.tell(notice)
+        if notice.code == "tree_deleted":
+            self.end(fault("not_found", "the tree was deleted"))
+        elif notice.code == "draining":  # of this tree alone; one for the whole socket does not come here
+            self.status = "opening"
+            self._pause(1)
+
+    def _error(self, error: Error) -> None:
+        if self.sending.owns(error.ref):
+            self._go_on(self.sending.failed(error), error)
+        elif self.status == "opening" and error.ref == self._open_ref:
+            if error.code in LATER:
+                self._failures += 1
+                self._pause(self._failures)
+            else:
+                self.end(fault(error.code, error.why))
+        elif error.code in ("not_found", "forbidden"):  # no longer ours to see, or put out by an operator
+            self.end(fault(error.code, error.why))
+        else:
+            self._outside.tell(error)
+
+    def end(self, error: TreesyncError) -> None:
+        """Give up; what is unanswered stays in the queue."""
+        if self.status != "gone":
+            self.status = "gone"
+            self.queue.give_up(error)
+            self._outside.gone(error)
+
+
+def checked(op: Op) -> Op:
+    """The op as the server's decoder would read it. Raises Rejected where it could not."""
+    try:
+        numbered = msgspec.to_builtins(op) | {"n": 1}
+        read: Op = msgspec.convert(numbered, Op, strict=True)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        raise Rejected(str(error), code="invalid", op=op) from error
+    return read

@@ -1,0 +1,278 @@
+"""What a client has done and the server has not made final: one queue per tree, in order, each op with one number.
+
+Sans-I/O. A number is given when an op is first sent, and never to another op (SEMANTICS 14); an op leaves when its
+answer is final and the replica has reached the seq that came with it, so that nothing flickers (SEMANTICS 29).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from sync.errors import TreesyncError
+from sync.limits import Limits
+from sync.ops import Op
+from sync.protocol import UNCONSUMED, Mode, Result
+from treesync_client.errors import Rejected
+from treesync_client.results import Answer, answer_of
+
+ENVELOPE_BYTES = 256  # what stands around the ops of an edit: about 90 bytes, and room for a long number or two
+NUMBER_BYTES = 24  # n and base are put in after an op was measured
+
+
+class Entry:
+    """One op and what is known of it. `settle` takes its answer; it may be called more than once, the first holds."""
+
+    __slots__ = ("dropped", "flying", "held", "hidden", "mode", "n", "op", "settle", "settled_at", "size")
+
+    def __init__(self, op: Op, mode: Mode, size: int, settle: Callable[[Answer | TreesyncError], None]) -> None:
+        self.op = op
+        self.mode = mode
+        self.size = size + NUMBER_BYTES
+        self.settle = settle
+        self.n: int | None = None
+        self.flying = False
+        self.held = False  # refused for want of a right; goes again when the right is back
+        self.hidden = False  # confirmed state shows it already, or shows why it cannot be shown
+        self.dropped = False  # refused unread: its number is free again
+        self.settled_at: int | None = None  # the seq with which it leaves
+
+
+class Parcel(msgspec.Struct):
+    """Ops that go in one edit."""
+
+    mode: Mode
+    entries: list[Entry]
+    size: int
+    by_http: bool = False  # larger than any message may be (SEMANTICS 28)
+
+    @property
+    def ops(self) -> list[Op]:
+        return [entry.op for entry in self.entries]
+
+
+class Queue:
+    """See the module. `worn_out` says that this client_id cannot go on: what has a number is still sent for its answer,
+    nothing else gets one until `renumber` (SEMANTICS 11)."""
+
+    def __init__(self) -> None:
+        self.sent_n = 0
+        self.worn_out = False
+        self.refusals = 0  # rounds in a row that ended in a refusal without any progress
+        self.refused_code: str | None = None  # of the round that ends now; a gap only where nothing else was said
+        self._known_n = 0  # the last n the server has said it knows of this client
+        self._entries: deque[Entry] = deque()
+        self._by_number: dict[int, Entry] = {}
+        self._flying = 0
+
+    # ---- reading
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def visible(self) -> Iterator[Entry]:
+        """What the view shows over confirmed state, in order."""
+        return (entry for entry in self._entries if not entry.hidden and not entry.dropped)
+
+    def unanswered(self) -> Iterator[Entry]:
+        """What has no final answer yet, in order."""
+        return (entry for entry in self._entries if entry.settled_at is None and not entry.dropped)
+
+    @property
+    def flying(self) -> int:
+        """How many ops are on their way."""
+        return self._flying
+
+    @property
+    def has_numbered(self) -> bool:
+        """Whether an op that was sent still waits for its answer."""
+        return any(entry.n is not None for entry in self.unanswered())
+
+    # ---- sending
+
+    def add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+
+    def take(self, limits: Limits, message_bytes: int, most_ops: int) -> list[Parcel]:
+        """All that may go now, numbered, in as few edits as the limits allow; nothing while anything is under way, so
+        that what piles up meanwhile goes together."""
+        if self._flying:
+            return []
+        self._purge()
+        parcels: list[Parcel] = []
+        for entry in list(self.unanswered()):
+            too_big = entry.size + ENVELOPE_BYTES > message_bytes
+            blocked = entry.held or (entry.n is None and self.worn_out)
+            if blocked or self._flying >= limits.unanswered_ops or (too_big and parcels):
+                break
+            self._number(entry)
+            if not parcels or not _fits(parcels[-1], entry, message_bytes, min(most_ops, limits.edit_ops)):
+                parcels.append(Parcel(entry.mode, [], ENVELOPE_BYTES, by_http=too_big))
+            parcels[-1].entries.append(entry)
+            parcels[-1].size += entry.size
+            entry.flying = True
+            self._flying += 1
+            if too_big:
+                break
+        self.refused_code = None
+        return parcels
+
+    def _number(self, entry: Entry) -> None:
+        if entry.n is None:
+            self.sent_n += 1
+            entry.n = self.sent_n
+            entry.op = msgspec.structs.replace(entry.op, n=entry.n)
+            self._by_number[entry.n] = entry
+
+    def land(self, entries: list[Entry]) -> None:
+        """They are no longer under way, and have no answer."""
+        for entry in entries:
+            if entry.flying:
+                entry.flying = False
+                self._flying -= 1
+
+    def lost(self) -> None:
+        """The socket is gone: whether what was under way arrived is not known."""
+        self.land(list(self._entries))
+
+    def release(self) -> None:
+        """The right to write is back."""
+        for entry in self._entries:
+            entry.held = False
+
+    def replay(self) -> None:
+        """Whatever is unanswered when a tree is opened again goes as `replay` (SEMANTICS 12)."""
+        for entry in self.unanswered():
+            if not entry.flying:
+                entry.mode = "replay"
+
+    # ---- answers
+
+    def answer(self, result: Result, seq: int) -> None:
+        """Take one result of an outcome whose head is `seq`."""
+        entry = self._by_number.get(result.n)
+        if entry is None or entry.settled_at is not None or entry.dropped:
+            return  # answered before, on another socket
+        self.land([entry])
+        if result.status == "rejected" and result.code in UNCONSUMED:
+            self._refuse(entry, result)
+            return
+        self.refusals = 0
+        entry.settled_at = seq
+        entry.settle(answer_of(result, entry.op))
+
+    def _refuse(self, entry: Entry, result: Result) -> None:
+        code = str(result.code)
+        if code == "gap" and isinstance(result.expected, int) and result.expected < self._first_number():
+            self._known_n = result.expected - 1
+            self.worn_out = True
+        if code != "gap" or self.refused_code is None:
+            self.refused_code = code
+        if code == "forbidden":
+            entry.held = True
+            entry.settle(Rejected(result.why or "", code=code, op=entry.op, kept=True))
+
+    def end_round(self) -> str | None:
+        """Once nothing is under way: the code of what was refused, None where nothing was."""
+        if self._flying or self.refused_code is None:
+            return None
+        self.refusals += 1
+        if self.worn_out:
+            self._free_numbers()
+        return self.refused_code
+
+    def confirmed(self, n: int) -> None:
+        """Confirmed state now holds this op."""
+        entry = self._by_number.get(n)
+        if entry is not None:
+            entry.hidden = True
+
+    def reached(self, seq: int) -> None:
+        """The replica stands at `seq`: what was settled by then leaves."""
+        while self._entries and (at := self._entries[0].settled_at) is not None and at <= seq:
+            self._forget(self._entries.popleft())
+
+    def drop(self, entry: Entry, error: TreesyncError) -> None:
+        """It cannot be sent at all, or its author gave it up: its number goes to the next one."""
+        entry.dropped = True
+        entry.settle(error)
+
+    def give_up(self, error: TreesyncError) -> None:
+        """Tell everyone who waits; the ops stay."""
+        for entry in list(self.unanswered()):
+            entry.settle(error)
+
+    def _purge(self) -> None:
+        """Nothing is under way, so everything behind a dropped op was refused and its number is not used."""
+        first = next((entry for entry in self._entries if entry.dropped), None)
+        if first is None:
+            return
+        behind = False
+        for entry in self._entries:
+            behind = behind or entry is first
+            if behind and entry.n is not None and entry.settled_at is None:
+                self._unnumber(entry)
+        self._entries = deque(entry for entry in self._entries if not entry.dropped)
+
+    def _unnumber(self, entry: Entry) -> None:
+        assert entry.n is not None, "only what has a number loses it"
+        self.sent_n = min(self.sent_n, entry.n - 1)
+        del self._by_number[entry.n]
+        entry.n = None
+
+    def _forget(self, entry: Entry) -> None:
+        if entry.n is not None:
+            self._by_number.pop(entry.n, None)
+
+    # ---- opening again, other histories, another client_id
+
+    def opened(self, last_n: int) -> None:
+        """The server has told the last n it knows of this client. Asked for one that is no longer held, or shown one
+        that was never given, this client_id cannot go on."""
+        if last_n > self.sent_n or last_n + 1 < self._first_number():
+            self._known_n = last_n
+            self.worn_out = True
+            self._free_numbers()
+
+    def _first_number(self) -> int:
+        numbered = (entry.n for entry in self.unanswered() if entry.n is not None)
+        return next(numbered, self.sent_n + 1)
+
+    def _free_numbers(self) -> None:
+        """What the server has not used was never applied, and goes under the next client_id."""
+        for entry in list(self.unanswered()):
+            if entry.n is not None and entry.n > self._known_n and not entry.flying:
+                self._unnumber(entry)
+
+    def renumber(self) -> None:
+        """A new client_id: count from 1."""
+        self.sent_n = 0
+        self.worn_out = False
+        self.refusals = 0
+        self._by_number.clear()
+        for entry in self._entries:
+            entry.n = None  # of those that are settled, and stay until the replica has caught up
+
+    def rebase(self, last_n: int) -> None:
+        """Confirmed state comes from another history, or from so far ahead that bases say nothing: what the server
+        has used is sent for its answer alone, the rest is judged by what its author saw (SEMANTICS 11)."""
+        for entry in self.unanswered():
+            if entry.n is not None and entry.n <= last_n:
+                entry.hidden = True
+            else:
+                entry.op = msgspec.structs.replace(entry.op, base=0)
+
+    def forget_settled(self) -> None:
+        """The seqs they wait for are of a history that is gone."""
+        for entry in self._entries:
+            if entry.settled_at is not None:
+                self._forget(entry)
+        self._entries = deque(entry for entry in self._entries if entry.settled_at is None)
+
+
+def _fits(parcel: Parcel, entry: Entry, message_bytes: int, most_ops: int) -> bool:
+    return (
+        parcel.mode == entry.mode and len(parcel.entries) < most_ops and parcel.size + entry.size + 1 <= message_bytes
+    )
