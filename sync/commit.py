@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from sync.cut import Cut
 from sync.delivery import Delivery
 from sync.errors import NotFound, Unavailable, Unstorable
 from sync.follow import Follower
@@ -94,13 +95,7 @@ class CommitLoop:
 
     async def _commit_together(self, places: list[OpenRoom]) -> list[OpenRoom]:
         """Commit in one statement; answers the rooms that must go on alone."""
-        try:
-            await self._recall(places)
-        except Unavailable:
-            for place in places:
-                self._fail(place)
-            return []
-        flying = self._cut(places)
+        flying = self._cut(await self._recall(places))
         large = [place for place in flying if _is_large(place)]
         small = [place for place in flying if place not in large]
         lost: list[OpenRoom] = []
@@ -145,9 +140,20 @@ class CommitLoop:
                 flying.append(place)
         return flying
 
-    async def _recall(self, places: list[OpenRoom]) -> None:
+    async def _recall(self, places: list[OpenRoom]) -> list[OpenRoom]:
+        """Look up what must be; answers the rooms that can be judged now."""
+        ready = []
         for place in places:
-            await self._recall_with(place, None)
+            try:
+                await self._recall_with(place, None)
+            except Unavailable:
+                self._fail(place)
+            except NotFound:
+                self._follower.lost_tree(place)
+                self.release(place)
+            else:
+                ready.append(place)
+        return ready
 
     async def _recall_with(self, place: OpenRoom, turn: Turn | None) -> None:
         """Ask storage about clients whose numbers do not simply follow, before their edits are judged."""
@@ -221,20 +227,31 @@ class CommitLoop:
         return place.room.cut(self._clock.token(MARK_CHARACTERS), self._clock.token(MARK_CHARACTERS)).batch
 
     async def _find_poison(self, place: OpenRoom, turn: Turn) -> None:
-        """Try op by op which one the database cannot hold, so that it alone is refused (SEMANTICS 6)."""
-        batch = self._fly(place)
-        flight = place.room.flight
-        assert flight is not None, "it was cut just now"
-        for number in range(len(flight.cut.ops) if batch is not None else 0):
-            assert batch is not None
-            single, source = flight.cut.alone(batch, number)
+        """Try op by op which ones the database cannot hold, so that they alone are refused (SEMANTICS 6)."""
+        clean: int | None = 0
+        while clean is not None:
+            batch = self._fly(place)
+            flight = place.room.flight
+            assert flight is not None, "it was cut just now"
+            clean = None if batch is None else await self._first_poison(flight.cut, batch, turn, clean)
+            place.room.roll_back()
+            await self._recall_with(place, turn)
+
+    async def _first_poison(self, cut: Cut, batch: Batch, turn: Turn, clean: int) -> int | None:
+        """Mark the first op that cannot be stored and answer its place; ops before `clean` are known to be storable.
+        What follows is judged again without it, for its value may have gone on into theirs."""
+        found: int | None = None
+        for place, (single, source) in enumerate(cut.singles(batch)):
+            if place < clean or found is not None:
+                continue  # to the end in any case: on the way the tree is taken back and made again
             try:
                 await turn.rehearse(single)
             except Unstorable:
-                if source is not None:
-                    source[0].poisoned.add(source[1])
-        place.room.roll_back()
-        await self._recall_with(place, turn)
+                if source is None:
+                    continue
+                source[0].poisoned.add(source[1])
+                found = place
+        return found
 
     # ---- a database that does not answer
 

@@ -6,6 +6,8 @@ Synchronous from the first op to the last; the tree is ahead of what is confirme
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 from msgspec import UNSET
 
@@ -73,6 +75,7 @@ class Cut:
         self._answered: dict[Numbered, tuple[str, Result]] = {}
         self._befores: list[Before] = []
         self._sources: list[tuple[PendingEdit, int] | None] = []  # whose op each logged one is; None: the server's
+        self._aside: list[tuple[PendingEdit, int]] = []  # whose op each record holds
         self._respace = Author(user="treesync", client=RESPACE + respace_id, via="server")
         self._respaced = 0
 
@@ -96,9 +99,9 @@ class Cut:
     def _take_whole(self, edit: PendingEdit) -> None:
         """All or nothing: where one op would not land, everything this edit did is taken back (SEMANTICS 27)."""
         kept = (self.seq, self.conflicts, len(self.ops), len(self.results), len(self.records), len(self._befores))
-        last_n = self.used.get(edit.client)
+        last_n, counted = self.used.get(edit.client), self._last_n(edit)
         results = [self._answer(edit, place, op) for place, op in enumerate(edit.ops)]
-        if all(result.status in ("applied", "merged", "unchanged", "duplicate") for result in results):
+        if all(result.status not in ("conflict", "rejected") for result in results):
             self.judged.append(Judged(edit, results, landed=True))
             return
         self.seq, self.conflicts, ops, stored, records, befores = kept
@@ -110,9 +113,11 @@ class Cut:
             self.ops[ops:],
             self.results[stored:],
             self.records[records:],
+            self._aside[records:],
         )
         for op in edit.ops:
-            self._answered.pop((*edit.client, op.n), None)
+            if op.n > counted:  # what was answered before this edit stays so
+                self._answered.pop((*edit.client, op.n), None)
         if last_n is None:
             self.used.pop(edit.client, None)
         else:
@@ -167,10 +172,10 @@ class Cut:
             asking = Asking(edit.author.user, edit.author.client, edit.mode, self._limits)
             return self._apply(edit, place, op, judge(self.tree, op, asking))
         except SetAside as aside:
-            return self._set_aside(edit, op, aside)
+            return self._set_aside(edit, place, op, aside)
         except Refused as refused:
             if edit.mode == "replay" and refused.code in SET_ASIDE_CODES:
-                return self._set_aside(edit, op, SetAside({}, refused.code))
+                return self._set_aside(edit, place, op, SetAside({}, refused.code))
             return self._reject(edit, op, refused)
 
     # ---- collecting
@@ -211,7 +216,7 @@ class Cut:
             )
         )
 
-    def _set_aside(self, edit: PendingEdit, op: Op | Malformed, aside: SetAside) -> Result:
+    def _set_aside(self, edit: PendingEdit, place: int, op: Op | Malformed, aside: SetAside) -> Result:
         assert not isinstance(op, Malformed), "what cannot be read cannot be set aside"
         content = msgspec.to_builtins(op)
         why = unstorable(content)
@@ -237,6 +242,7 @@ class Cut:
                 paths=msgspec.to_builtins(aside.paths),
             )
         )
+        self._aside.append((edit, place))
         self._store_result(edit, op, "conflict", conflict=self.conflicts)
         return Result(n=op.n, status="conflict", conflict=view)
 
@@ -291,14 +297,30 @@ class Cut:
             rows.append(ConnectionRow(connection=held.connection, marks=held.marks, deleted=held.deleted, by=user))
         return rows
 
-    def alone(self, batch: Batch, place: int) -> tuple[Batch, tuple[PendingEdit, int] | None]:
-        """One op of a batch by itself, to learn whether it is the one the database cannot hold; and whose it is."""
-        op = self.ops[place]
-        nodes, connections, _ = self._rows(range(place, place + 1))
-        single = msgspec.structs.replace(
-            batch, seq=op.seq - 1, ops=[op], nodes=nodes, connections=connections, counters=[], results=[], conflicts=[]
+    def singles(self, batch: Batch) -> Iterator[tuple[Batch, tuple[PendingEdit, int] | None]]:
+        """Each op and each record of a batch by itself, with the rows as that op left them, to learn which the database
+        cannot hold; and whose it is. Takes the tree back and brings it forth again: to be used up to its end."""
+        empty = msgspec.structs.replace(
+            batch,
+            ops=[],
+            nodes=[],
+            connections=[],
+            details=None,
+            detail_marks=None,
+            counters=[],
+            results=[],
+            conflicts=[],
         )
-        return single, self._sources[place]
+        self.undo()
+        for place, op in enumerate(self.ops):
+            apply(self.tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
+            nodes, connections, details = self._rows(range(place, place + 1))
+            single = msgspec.structs.replace(empty, seq=op.seq - 1, ops=[op], nodes=nodes, connections=connections)
+            if details:
+                single.details, single.detail_marks = self.tree.details.details, self.tree.details.marks
+            yield single, self._sources[place]
+        for record, source in zip(self.records, self._aside, strict=True):
+            yield msgspec.structs.replace(empty, conflicts=[record]), source
 
     def client_counters(self) -> list[ClientCounter]:
         return [ClientCounter(user=user, client=client, last_n=n) for (user, client), n in self.used.items()]

@@ -167,10 +167,12 @@ class Room:
 
     def _outcome(self, judged: Judged) -> Outcome:
         edit = judged.edit
+        # a first answer may be of a commit that another instance made and that has not come here yet
+        firsts = [result.first.get("seq", 0) for result in judged.results if result.first] if edit.irregular else ()
         return Outcome(
             tree=self.key.tree,
             ref=edit.ref,
-            seq=self.seq,
+            seq=max(self.seq, *firsts) if firsts else self.seq,
             landed=UNSET if judged.landed is None else judged.landed,
             results=judged.results,
         )
