@@ -1,0 +1,224 @@
+"""The PostgreSQL implementation of `sync.ports.Directory`: trees that are made, listed, shared and thrown away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from storage.commits import COMMIT, columns, in_order
+from storage.database import Connection, Database
+from storage.json_values import decoded_map, encoded, rfc3339
+from storage.op_log import read_head
+from storage.tree_rows import read_rights
+from sync.access import role_in
+from sync.errors import Invalid, NotFound, Unavailable
+from sync.identity import Author, Identity, TreeKey
+from sync.ports import Batch, ConflictRecord, Rights, TreeSummary, Visibility
+from sync.protocol import Role
+
+ADMIT_TENANT = "INSERT INTO tenants (tenant_id) VALUES ($1) ON CONFLICT DO NOTHING"
+# a token that says nothing of name or email takes neither away
+ADMIT_USER = """
+INSERT INTO users AS u (tenant_id, user_id, name, email, role, seen_at) VALUES ($1, $2, $3, $4, $5, now())
+ON CONFLICT (tenant_id, user_id) DO UPDATE SET
+    name = COALESCE(NULLIF(excluded.name, ''), u.name), email = COALESCE(NULLIF(excluded.email, ''), u.email),
+    role = excluded.role, updated_at = now(), seen_at = now()
+"""
+STUB_USER = "INSERT INTO users (tenant_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+CREATE = """
+INSERT INTO impact_trees (tenant_id, user_id, name, visibility) VALUES ($1, $2, $3, $4) RETURNING id
+"""
+CREATE_HEAD = "INSERT INTO tree_heads (tenant_id, tree_id, epoch) VALUES ($1, $2, $3)"
+CREATED = """
+INSERT INTO user_activities (tenant_id, user_id, created_at, tree_id, activity_type, activity_data, session_id,
+    ip_address, user_agent)
+VALUES ($1, $2, now(), $3, 'tree_created', $4, NULLIF($5, ''), NULLIF($6, ''), NULLIF($7, ''))
+"""
+RAISE_RIGHTS = "UPDATE tree_heads SET rights = rights + 1 WHERE tenant_id = $1 AND tree_id = $2"
+SET_VISIBILITY = "UPDATE impact_trees SET visibility = $3 WHERE tenant_id = $1 AND id = $2"
+SET_FROZEN = """
+UPDATE impact_trees SET frozen_at = CASE WHEN $3 THEN COALESCE(frozen_at, now()) END WHERE tenant_id = $1 AND id = $2
+"""
+TRASH = "UPDATE impact_trees SET deleted_at = now() WHERE tenant_id = $1 AND id = $2"
+SET_MEMBER = """
+INSERT INTO tree_members (tenant_id, tree_id, user_id, role) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, tree_id, user_id) DO UPDATE SET role = excluded.role
+"""
+DROP_MEMBER = "DELETE FROM tree_members WHERE tenant_id = $1 AND tree_id = $2 AND user_id = $3"
+
+SUMMARY = """
+SELECT t.id, t.name, t.description, t.discovery_phase, t.is_template, t.visibility, t.user_id, t.node_count,
+    t.created_at, t.updated_at, m.role
+FROM impact_trees AS t
+LEFT JOIN tree_members AS m ON m.tenant_id = t.tenant_id AND m.tree_id = t.id AND m.user_id = $2
+WHERE t.tenant_id = $1 AND t.deleted_at IS NULL
+"""
+# Each branch walks an index that ends in updated_hour and stops after a page, whatever else the tenant holds; the hour
+# changes once per hour, so that an edit leaves the indexes alone. `$3, $4` is the last line of the page before.
+_PAGE = """
+    AND (updated_hour, updated_at, id) < (date_trunc('hour', $3::timestamptz, 'UTC'), $3, $4)
+    ORDER BY updated_hour DESC, updated_at DESC, id DESC LIMIT $5
+"""
+_OWN = f"SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL AND user_id = $2 {_PAGE}"  # noqa: S608
+_SHARED = f"SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL AND visibility <> 'private' {_PAGE}"  # noqa: S608
+_JOINED = f"""
+SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL
+    AND id IN (SELECT tree_id FROM tree_members WHERE tenant_id = $1 AND user_id = $2) {_PAGE}
+"""  # noqa: S608
+_ALL = f"SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL {_PAGE}"  # noqa: S608
+_LINES = """
+SELECT DISTINCT ON (t.updated_at, t.id) t.id, t.name, t.description, t.discovery_phase, t.is_template, t.visibility,
+    t.user_id, t.node_count, t.created_at, t.updated_at, m.role
+FROM ({}) AS t
+LEFT JOIN tree_members AS m ON m.tenant_id = t.tenant_id AND m.tree_id = t.id AND m.user_id = $2
+ORDER BY t.updated_at DESC, t.id DESC LIMIT $5
+"""
+VISIBLE = _LINES.format(f"({_OWN}) UNION ALL ({_SHARED}) UNION ALL ({_JOINED})")
+VISIBLE_TO_ADMIN = _LINES.format(_ALL)
+
+CONFLICTS = """
+SELECT id, node_id, connection_id, user_id, client_id, n, base, code, op, paths FROM conflicts
+WHERE tenant_id = $1 AND tree_id = $2 AND closed_at IS NULL AND ($3::bigint IS NULL OR id < $3)
+    AND ($4::text IS NULL OR user_id = $4
+        OR jsonb_path_exists(paths, '$.*.by ? (@ == $user)', jsonb_build_object('user', $4)))
+ORDER BY id DESC LIMIT $5
+"""
+
+_END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
+_LARGEST = 2**63 - 1
+
+
+class PostgresDirectory:
+    """`sync.ports.Directory` over a Database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def admit(self, identity: Identity) -> None:
+        async with self._database.transaction(identity.tenant) as connection:
+            await _admit(connection, identity)
+
+    async def create(self, identity: Identity, first: Batch, visibility: Visibility, author: Author) -> TreeKey:
+        async with self._database.transaction(identity.tenant) as connection:
+            await connection.execute(ADMIT_TENANT, identity.tenant)
+            await connection.execute(STUB_USER, identity.tenant, identity.user)
+            name = first.details.name if first.details is not None else ""
+            number = await connection.fetchval(CREATE, identity.tenant, identity.user, name, visibility)
+            key = TreeKey(identity.tenant, number)
+            await connection.execute(CREATE_HEAD, key.tenant, key.tree, first.epoch)
+            await _log_created(connection, key, first, author)
+            batch = msgspec.structs.replace(first, key=key, commit=0, seq=0)
+            answer = await connection.fetchrow(COMMIT, *columns(in_order([batch])))
+            if answer is None or answer["times"][0] is None:
+                raise Unavailable("the first commit of a new tree did not land")
+            return key
+
+    async def trees(self, identity: Identity, *, limit: int, before: str | None = None) -> list[TreeSummary]:
+        moment, number = (_END_OF_TIME, _LARGEST) if before is None else _cursor(before)
+        statement = VISIBLE_TO_ADMIN if identity.role == "admin" else VISIBLE
+        async with self._database.transaction(identity.tenant, readonly=True) as connection:
+            rows = await connection.fetch(statement, identity.tenant, identity.user, moment, number, limit)
+        return [_summary(row, identity) for row in rows]
+
+    async def summary(self, identity: Identity, tree: int) -> TreeSummary:
+        async with self._database.transaction(identity.tenant, readonly=True) as connection:
+            row = await connection.fetchrow(f"{SUMMARY} AND t.id = $3", identity.tenant, identity.user, tree)
+        summary = _summary(row, identity) if row is not None else None
+        if summary is None or summary.role is None:
+            raise NotFound("no such tree")
+        return summary
+
+    async def set_visibility(self, key: TreeKey, visibility: Visibility) -> Rights:
+        return await self._change(key, (SET_VISIBILITY, key.tenant, key.tree, visibility))
+
+    async def set_member(self, key: TreeKey, user: str, role: Role | None) -> Rights:
+        if role is None:
+            return await self._change(key, (DROP_MEMBER, key.tenant, key.tree, user))
+        return await self._change(key, (STUB_USER, key.tenant, user), (SET_MEMBER, key.tenant, key.tree, user, role))
+
+    async def set_frozen(self, key: TreeKey, frozen: bool) -> Rights:
+        return await self._change(key, (SET_FROZEN, key.tenant, key.tree, frozen))
+
+    async def trash_tree(self, key: TreeKey) -> Rights:
+        return await self._change(key, (TRASH, key.tenant, key.tree))
+
+    async def conflicts(
+        self, key: TreeKey, *, user: str | None, limit: int, before: int | None = None
+    ) -> list[ConflictRecord]:
+        async with self._database.transaction(key.tenant, readonly=True) as connection:
+            await read_head(connection, key)
+            rows = await connection.fetch(CONFLICTS, key.tenant, key.tree, before, user, limit)
+        return [_conflict(row) for row in rows]
+
+    async def _change(self, key: TreeKey, *statements: tuple[Any, ...]) -> Rights:
+        """Change the rights of a living tree and raise their version, in one transaction."""
+        async with self._database.transaction(key.tenant) as connection:
+            await connection.execute(RAISE_RIGHTS, key.tenant, key.tree)
+            await read_head(connection, key)
+            for statement, *arguments in statements:
+                await connection.execute(statement, *arguments)
+            return await read_rights(connection, key)
+
+
+async def _admit(connection: Connection, identity: Identity) -> None:
+    await connection.execute(ADMIT_TENANT, identity.tenant)
+    await connection.execute(ADMIT_USER, identity.tenant, identity.user, identity.name, identity.email, identity.role)
+
+
+async def _log_created(connection: Connection, key: TreeKey, first: Batch, author: Author) -> None:
+    counts = encoded({"node_count": len(first.nodes), "connection_count": len(first.connections)})
+    await connection.execute(
+        CREATED, key.tenant, author.user, key.tree, counts, author.visit, author.address, author.user_agent
+    )
+
+
+def _summary(row: asyncpg.Record, identity: Identity) -> TreeSummary:
+    rights = Rights(
+        version=0,
+        owner=row["user_id"],
+        visibility=row["visibility"],
+        members={identity.user: row["role"]} if row["role"] is not None else {},
+    )
+    return TreeSummary(
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        discovery_phase=row["discovery_phase"],
+        is_template=row["is_template"],
+        visibility=row["visibility"],
+        owner=row["user_id"],
+        role=role_in(rights, identity),
+        node_count=row["node_count"],
+        created_at=rfc3339(row["created_at"]),
+        updated_at=rfc3339(row["updated_at"]),
+    )
+
+
+def _conflict(row: asyncpg.Record) -> ConflictRecord:
+    return ConflictRecord(
+        id=row["id"],
+        node=row["node_id"],
+        connection=row["connection_id"],
+        user=row["user_id"],
+        client=row["client_id"],
+        n=row["n"],
+        base=row["base"],
+        code=row["code"],
+        op=decoded_map(row["op"]),
+        paths=decoded_map(row["paths"]),
+    )
+
+
+def _cursor(before: str) -> tuple[datetime, int]:
+    """Raises Invalid."""
+    updated_at, _, number = before.rpartition("|")
+    try:
+        moment = datetime.fromisoformat(updated_at)
+        if moment.tzinfo is None or not number.isdecimal() or int(number) > _LARGEST:
+            raise ValueError
+    except ValueError as error:
+        raise Invalid("`before` is `updated_at|id` of the last line of a page") from error
+    return moment, int(number)

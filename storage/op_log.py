@@ -1,0 +1,135 @@
+"""Reading the op log: ranges of it, what a room lacks, and what a client was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from storage.database import Connection
+from storage.json_values import rfc3339
+from storage.recall import first_of_log, first_of_result
+from sync.effects import Effect
+from sync.errors import NotFound
+from sync.identity import Author, TreeKey
+from sync.ports import ClientCounter, First, Head, LoggedOp, Missing, Recalled, StoredResult
+
+HEAD = """
+SELECT h.epoch, h.commit, h.seq, h.mark, h.rights, h.conflicts
+FROM tree_heads AS h JOIN impact_trees AS t ON t.tenant_id = h.tenant_id AND t.id = h.tree_id
+WHERE h.tenant_id = $1 AND h.tree_id = $2 AND t.deleted_at IS NULL
+"""
+RANGE = """
+SELECT seq, commit, user_id, client_id, n, mark, at, op, inverse, mode, via
+FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq > $3 AND seq <= $4 ORDER BY seq
+"""
+# commits rise with seq: walking back from the newest op ends at the first that is known already
+KNOWN_THROUGH = """
+SELECT seq FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND commit <= $3 ORDER BY seq DESC LIMIT 1
+"""
+COUNTERS = """
+SELECT user_id, client_id, last_n FROM tree_clients
+WHERE tenant_id = $1 AND tree_id = $2 AND commit > $3 ORDER BY user_id, client_id
+"""
+MARK = "SELECT mark FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq = $3"
+COUNTER = """
+SELECT last_n FROM tree_clients WHERE tenant_id = $1 AND tree_id = $2 AND user_id = $3 AND client_id = $4
+"""
+FIRST_IN_LOG = """
+SELECT n, seq, op FROM tree_ops
+WHERE tenant_id = $1 AND tree_id = $2 AND user_id = $3 AND client_id = $4 AND n = ANY ($5::bigint[])
+"""
+FIRST_RESULTS = """
+SELECT n, target, status, code, conflict FROM tree_results
+WHERE tenant_id = $1 AND tree_id = $2 AND user_id = $3 AND client_id = $4 AND n = ANY ($5::bigint[])
+"""
+
+_effect: msgspec.json.Decoder[Effect] = msgspec.json.Decoder(Effect)
+_inverse: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+
+
+def head_of(row: asyncpg.Record) -> Head:
+    return Head(
+        epoch=row["epoch"],
+        commit=row["commit"],
+        seq=row["seq"],
+        mark=row["mark"],
+        rights=row["rights"],
+        conflicts=row["conflicts"],
+    )
+
+
+async def read_head(connection: Connection, key: TreeKey) -> Head:
+    """Raises NotFound where there is no such tree, or it is deleted."""
+    row = await connection.fetchrow(HEAD, key.tenant, key.tree)
+    if row is None:
+        raise NotFound("no such tree")
+    return head_of(row)
+
+
+async def read_range(connection: Connection, key: TreeKey, after: int, through: int) -> list[LoggedOp]:
+    rows = await connection.fetch(RANGE, key.tenant, key.tree, after, through)
+    return [_logged(row) for row in rows]
+
+
+async def read_missing(connection: Connection, key: TreeKey, after_commit: int) -> Missing:
+    """Everything after a commit. The caller's transaction makes it one moment. Raises NotFound."""
+    head = await read_head(connection, key)
+    if head.commit <= after_commit:
+        return Missing(head=head, ops=[], counters=[])
+    known = await connection.fetchval(KNOWN_THROUGH, key.tenant, key.tree, after_commit)
+    ops = await read_range(connection, key, known or 0, head.seq)
+    counters = await connection.fetch(COUNTERS, key.tenant, key.tree, after_commit)
+    return Missing(
+        head=head,
+        ops=ops,
+        counters=[ClientCounter(user=row[0], client=row[1], last_n=row[2]) for row in counters],
+    )
+
+
+async def read_mark(connection: Connection, key: TreeKey, seq: int) -> str | None:
+    if seq == 0:
+        return ""
+    mark: str | None = await connection.fetchval(MARK, key.tenant, key.tree, seq)
+    return mark
+
+
+async def read_recall(connection: Connection, key: TreeKey, user: str, client: str, numbers: Sequence[int]) -> Recalled:
+    """The counter is read first: an answer that a commit adds meanwhile may be told, one it counts is never missed."""
+    last_n: int | None = await connection.fetchval(COUNTER, key.tenant, key.tree, user, client)
+    firsts: dict[int, First] = {}
+    if last_n is not None and numbers:
+        asked = (key.tenant, key.tree, user, client, list(numbers))
+        for row in await connection.fetch(FIRST_RESULTS, *asked):
+            firsts[row["n"]] = first_of_result(_result(row, user, client))
+        for row in await connection.fetch(FIRST_IN_LOG, *asked):
+            firsts[row["n"]] = first_of_log(row["n"], row["seq"], _effect.decode(row["op"]))
+    return Recalled(last_n=last_n or 0, firsts=firsts)
+
+
+def _result(row: asyncpg.Record, user: str, client: str) -> StoredResult:
+    return StoredResult(
+        user=user,
+        client=client,
+        n=row["n"],
+        target=row["target"],
+        status=row["status"],
+        code=row["code"],
+        conflict=row["conflict"],
+    )
+
+
+def _logged(row: asyncpg.Record) -> LoggedOp:
+    return LoggedOp(
+        seq=row["seq"],
+        n=row["n"],
+        author=Author(user=row["user_id"], client=row["client_id"], via=row["via"]),
+        effect=_effect.decode(row["op"]),
+        inverse=_inverse.decode(row["inverse"]),
+        mode=row["mode"],
+        commit=row["commit"],
+        mark=row["mark"],
+        at=rfc3339(row["at"]),
+    )
