@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from storage.database import Database
+from storage.database import Connection, Database, translated
 from storage.jobs import Counts, Job
 
 MONTHS_AHEAD = 3  # a scheduler that stands still for a quarter still leaves no row in the default partition
 EVENT_IDS_KEPT = timedelta(days=90)  # a client that was offline for longer may log an event twice
 
 MAKE_PARTITIONS = "SELECT make_activity_partitions($1, $2)"
-
-# The one role that may list the tenants, for this transaction alone
-BE_LISTER = "SET LOCAL ROLE treesync_lister"
-TENANTS = "SELECT tenant_id FROM tenants ORDER BY tenant_id"
 
 EXPIRE = "SELECT expire_results($1, $2)"
 
@@ -42,6 +40,14 @@ def core_jobs(database: Database) -> list[Job]:
     ]
 
 
+@asynccontextmanager
+async def in_transaction(connection: Connection) -> AsyncIterator[None]:
+    """A transaction of no tenant, its errors translated."""
+    with translated():
+        async with connection.transaction():
+            yield
+
+
 class _CoreJobs:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,7 +55,7 @@ class _CoreJobs:
     async def partitions(self, period: datetime, dry_run: bool) -> Counts:
         made = 0
         try:
-            async with self._database.connection() as connection, connection.transaction():
+            async with self._database.connection() as connection, in_transaction(connection):
                 made = await connection.fetchval(MAKE_PARTITIONS, period, MONTHS_AHEAD)
                 if dry_run:
                     raise _TakenBack
@@ -58,21 +64,16 @@ class _CoreJobs:
         return {"partitions": made}
 
     async def expired_results(self, _period: datetime, dry_run: bool) -> Counts:
-        tenants = await self._tenants()
+        tenants = await self._database.tenants()
         removed = 0
         for tenant in tenants:
             removed += await self._expire(tenant, dry_run)
         return {"tenants": len(tenants), "rows": removed}
 
-    async def _tenants(self) -> list[str]:
-        async with self._database.connection() as connection, connection.transaction():
-            await connection.execute(BE_LISTER)
-            return [row["tenant_id"] for row in await connection.fetch(TENANTS)]
-
     async def _expire(self, tenant: str, dry_run: bool) -> int:
         removed = 0
         try:
-            async with self._database.tenant(tenant) as connection:
+            async with self._database.transaction(tenant) as connection:
                 removed = await connection.fetchval(EXPIRE, tenant, EVENT_IDS_KEPT)
                 if dry_run:
                     raise _TakenBack

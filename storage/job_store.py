@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
 
-from storage.database import Database
+from storage.database import Connection, Database, translated
 from storage.jobs import ATTEMPTS, RETRY_AFTER, Counts, JobRun, Standing
 
 _COLUMNS = "job, period, state, attempts, instance, started_at, alive_at, finished_at, result::text AS result, error"
@@ -60,8 +62,14 @@ class PostgresJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, job: str, period: datetime, instance: str, lease: timedelta) -> JobRun | None:
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
         async with self._database.connection() as connection:
+            with translated():
+                yield connection
+
+    async def claim(self, job: str, period: datetime, instance: str, lease: timedelta) -> JobRun | None:
+        async with self._connection() as connection:
             row = await connection.fetchrow(CLAIM, job, period, instance, lease, ATTEMPTS, RETRY_AFTER)
         return _run(row) if row is not None else None
 
@@ -75,17 +83,17 @@ class PostgresJobStore:
         return await self._change(FAIL, run, error)
 
     async def standing(self, job: str) -> Standing:
-        async with self._database.connection() as connection:
+        async with self._connection() as connection:
             newest = await connection.fetchval(NEWEST, job)
             unfinished = await connection.fetch(UNFINISHED, job, ATTEMPTS)
         return Standing(newest, [row["period"] for row in unfinished])
 
     async def history(self, limit: int, job: str | None = None) -> list[JobRun]:
-        async with self._database.connection() as connection:
+        async with self._connection() as connection:
             return [_run(row) for row in await connection.fetch(HISTORY, limit, job)]
 
     async def _change(self, statement: str, run: JobRun, *more: str) -> bool:
-        async with self._database.connection() as connection:
+        async with self._connection() as connection:
             changed = await connection.fetchval(statement, run.job, run.period, run.instance, run.attempts, *more)
         return changed is True
 

@@ -11,7 +11,7 @@ import msgspec
 
 from storage.recall import first_of_log, first_of_result
 from sync.errors import Unstorable
-from sync.identity import TreeKey
+from sync.identity import Author, TreeKey
 from sync.marks import Marks
 from sync.nodes import Details
 from sync.ports import (
@@ -159,7 +159,7 @@ class TreeRows:
             raise Unstorable("the ops of a batch do not follow the log")
         self._check_numbers(batch)
         at = rfc3339(max(now, self.at))
-        stamped = [msgspec.structs.replace(op, commit=batch.commit + 1, mark=batch.mark, at=at) for op in batch.ops]
+        stamped = [_stamped(op, batch, at) for op in batch.ops]
         return Written(
             ops=[(op, encoded(op)) for op in stamped],
             nodes=[(row.node.id, encoded(row)) for row in batch.nodes],
@@ -223,6 +223,12 @@ class TreeRows:
     def version_before(self, epoch: str, seq: int) -> TreeVersion | None:
         fitting: Sequence[TreeVersion] = [kept for kept in self.versions if kept.epoch == epoch and kept.seq <= seq]
         return max(fitting, key=lambda kept: (kept.seq, kept.number), default=None)
+
+
+def _stamped(op: LoggedOp, batch: Batch, at: str) -> LoggedOp:
+    """An op as the log keeps it: of the way it came, only what a reader of the log needs."""
+    by = Author(user=op.author.user, client=op.author.client, via=op.author.via)
+    return msgspec.structs.replace(op, author=by, activity="", commit=batch.commit + 1, mark=batch.mark, at=at)
 
 
 def rfc3339(seconds: float) -> str:

@@ -70,6 +70,7 @@ class LoggedOp(msgspec.Struct, kw_only=True, gc=False):
     `commit`, `mark` and `at` are those of the commit that wrote it (`at` RFC 3339, the database's clock, never below
     the op before). `inverse` holds `{"set": {path: value before}, "unset": [paths that were absent]}` for updates and
     configures, the placement before for moves, ids for deletes and restores, nothing for what made something.
+    Read back, `author` holds user, client and via alone, and `activity` is empty: the activity row keeps the rest.
     """
 
     seq: int
