@@ -38,7 +38,7 @@ def connect(tree: Tree, op: ops.Connect, asking: Asking) -> Verdict:
 def _is_disconnected(tree: Tree, held: HeldConnection) -> bool:
     """Gone by a disconnect, not along with a node: then its id is free again, which is what undo needs."""
     ends = (held.connection.source, held.connection.target)
-    return held.deleted is not None and all(tree.node(end) is not None for end in ends)
+    return held.deleted is not None and held.deleted not in {tree.nodes[end].deleted for end in ends}
 
 
 def disconnect(tree: Tree, op: ops.Disconnect, asking: Asking) -> Verdict:

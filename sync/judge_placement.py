@@ -110,7 +110,7 @@ def _reparent(tree: Tree, op: ops.Move, held: Held, parent: str | None, asking: 
     check_depth(tree, parent, height(tree, op.node), asking.limits)
     (order,), respaced = orders_for(tree, op.node, parent, op.after)
     if held.deleted is not None:
-        return take_out(tree, op.node, parent, order, op.position, respaced)
+        return take_out(tree, op.node, parent, order, op.position, respaced, asking)
     effect = effects.Move(node=op.node, parent=parent, order=order, position=op.position)
     return Verdict(effect=effect, overwrote=lost or UNSET, respaced=respaced)
 

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from sync import effects, ops
 from sync.nodes import Point
-from sync.placing import check_depth, height, orders_for
+from sync.placing import check_count, check_depth, height, orders_for
 from sync.protocol import ConflictPath
 from sync.tree import HeldConnection, Tree
 from sync.values import (
@@ -56,13 +56,19 @@ def restore(tree: Tree, op: ops.Restore, asking: Asking) -> Verdict:
         raise Refused("parent_missing", "its parent is not in the tree; name another one")
     check_depth(tree, parent, height(tree, op.node), asking.limits)
     if parent == held.node.parent:
-        return take_out(tree, op.node, parent, held.node.order, held.node.position, ())
+        return take_out(tree, op.node, parent, held.node.order, held.node.position, (), asking)
     (order,), respaced = orders_for(tree, op.node, parent, UNSET)
-    return take_out(tree, op.node, parent, order, held.node.position, respaced)
+    return take_out(tree, op.node, parent, order, held.node.position, respaced, asking)
 
 
 def take_out(
-    tree: Tree, node_id: str, parent: str | None, order: str, position: Point, respaced: tuple[effects.Move, ...]
+    tree: Tree,
+    node_id: str,
+    parent: str | None,
+    order: str,
+    position: Point,
+    respaced: tuple[effects.Move, ...],
+    asking: Asking,
 ) -> Verdict:
     """Bring back what one deletion took, from this node down (SEMANTICS 20)."""
     taken_by = tree.nodes[node_id].deleted
@@ -73,6 +79,7 @@ def take_out(
         if below != node_id and held.deleted == taken_by and held.node.parent in coming:
             nodes.append(held.node)
             coming.add(below)
+    check_count(tree, len(nodes), asking.limits)
     connections = [
         tree.connections[one].connection
         for one in sorted({one for node in nodes for one in tree.touching(node.id)})

@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import UNSET
 
 from sync import effects, ops
-from sync.codec import JSON
 from sync.marks import Marks, mark_of
 from sync.nodes import Details, Node
 from sync.protocol import ConflictPath, Lost
@@ -75,6 +74,8 @@ def _update_connection(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
     label = changed["label"]
     check_label(label, asking)
     held = held_connection(tree, op.connection)
+    if held.deleted is not None and asking.mode == "replay":
+        raise SetAside({"label": ConflictPath(mine=label, theirs=held.connection.label)}, "connection_missing")
     if held.connection.label == label:
         return UNCHANGED
     lost: dict[str, Lost] = {}
@@ -94,12 +95,14 @@ def _what_differs(thing: Node | Details, changed: dict[str, Any], unset: list[st
 
 
 def same(left: Any, right: Any) -> bool:
-    # True == 1 in Python, but not in JSON
-    return (
-        bool(left == right)
-        and (type(left) is type(right) or not isinstance(left, bool | dict | list))
-        and (type(left) in (str, int, float) or JSON.encode_value(left) == JSON.encode_value(right))
-    )
+    """Whether two JSON values are equal: a number is none that is true or false, and the order of keys says nothing."""
+    if type(left) is str or type(right) is str:
+        return bool(left == right)
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
 def _lost(

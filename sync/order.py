@@ -27,10 +27,9 @@ def key_between(low: str | None, high: str | None) -> str:
     return _after(low) if high is None else _between(low, high)
 
 
-def spaced_keys(count: int) -> list[str]:
-    """`count` short keys in order: what siblings get when their keys have grown too long."""
+def spaced_keys(count: int, last: str | None = None) -> list[str]:
+    """`count` short keys in order, behind `last`: what siblings get when their keys have grown too long."""
     keys: list[str] = []
-    last: str | None = None
     for _ in range(count):
         last = key_between(last, None)
         keys.append(last)

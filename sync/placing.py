@@ -17,15 +17,17 @@ from sync.values import (
 
 def check_parent(tree: Tree, parent: str | None, height: int, count: int, limits: Limits) -> bool:
     """Whether the parent is in the trash. Raises Refused where nothing may be put under it."""
-    if tree.live + count > limits.nodes_per_tree:
-        raise Refused("too_many_nodes", f"a tree holds at most {limits.nodes_per_tree} nodes")
-    if parent is None:
-        return False
-    held = tree.nodes.get(parent)
-    if held is None:
+    check_count(tree, count, limits)
+    held = None if parent is None else tree.nodes.get(parent)
+    if parent is not None and held is None:
         raise Refused("parent_missing", f"there is no node {parent}")
     check_depth(tree, parent, height, limits)
-    return held.deleted is not None
+    return held is not None and held.deleted is not None
+
+
+def check_count(tree: Tree, count: int, limits: Limits) -> None:
+    if tree.live + count > limits.nodes_per_tree:
+        raise Refused("too_many_nodes", f"a tree holds at most {limits.nodes_per_tree} nodes")
 
 
 def check_depth(tree: Tree, parent: str | None, height: int, limits: Limits) -> None:
@@ -60,7 +62,7 @@ def orders_for(
     if len(keys[-1]) <= ORDER_KEY_CHARACTERS:
         return keys, ()
     before = [one for _, one in siblings[: low + 1] if one != node_id]
-    return _respaced(before, [one for _, one in siblings[high:] if one != node_id], parent, count)
+    return _respaced(tree, before, [one for _, one in siblings[high:] if one != node_id], parent, count)
 
 
 def _place_behind(
@@ -76,9 +78,11 @@ def _place_behind(
 
 
 def _respaced(
-    before: list[str], behind: list[str], parent: str | None, count: int
+    tree: Tree, before: list[str], behind: list[str], parent: str | None, count: int
 ) -> tuple[list[str], tuple[effects.Move, ...]]:
-    keys = spaced_keys(len(before) + count + len(behind))
+    # beyond every key there is, so that no two siblings share one while the moves are applied one by one
+    last = max(tree.siblings(parent))[0]
+    keys = spaced_keys(len(before) + count + len(behind), last)
     own = keys[len(before) : len(before) + count]
     others = keys[: len(before)] + keys[len(before) + count :]
     moves = [
