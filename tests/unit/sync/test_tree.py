@@ -91,7 +91,7 @@ def test_the_digest_is_the_published_sum() -> None:
         crc32("\x1f".join(fields).encode())
         for fields in (
             ("n1", "", "a0", "1", "Grüße 🌳", "d"),
-            ("n2", "n1", "a0", "2", "N2", None),
+            ("n2", "n1", "a0", "2", "N2", ""),
             ("c1", "n1", "n2", "x"),
         )
     ]
