@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, TextIO
 
 import orjson
@@ -26,6 +26,7 @@ _PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(@)")
 _QUERY = re.compile(r"(?i)([?&](?:token|access_token|authorization|password)=)[^&\s\"']+")
 _TELLING = frozenset({"token", "authorization", "secret", "password", "cookie"})
 _SHORTEST_SECRET = 8  # a shorter one would blank out ordinary words
+_TROUBLE = frozenset({"error", "why", "exc_info"})
 _QUIET = ("uvicorn.access", "asyncio", "websockets")
 
 Event = MutableMapping[str, Any]
@@ -93,6 +94,16 @@ def configure(settings: Settings, secrets: Iterable[str] = (), stream: TextIO | 
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     return redaction
+
+
+def reporter(logger: Any) -> Callable[..., None]:
+    """What the rest of the program logs with: an event with an error or a reason is a warning, any other is told."""
+
+    def report(event: str, **fields: Any) -> None:
+        level = logger.warning if fields.keys() & _TROUBLE else logger.info
+        level(event, **fields)
+
+    return report
 
 
 def secrets_of(settings: Settings) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from server.reports import Reports
@@ -72,13 +72,6 @@ class _HubCollector(Collector):
         yield _by_label("treesync_results", "Results of ops", "status", stats.results)
         yield _by_label("treesync_snapshots", "Snapshots sent", "reason", stats.snapshots)
         yield from self._gauges()
-        seconds = SummaryMetricFamily(
-            "treesync_commit_seconds",
-            "Seconds of a commit, of the newest ones",
-            count_value=stats.commits,
-            sum_value=sum(stats.commit_seconds),
-        )
-        yield seconds
         quantiles = GaugeMetricFamily("treesync_commit_quantile_seconds", "Of the newest commits", labels=["quantile"])
         for share in (0.5, 0.9, 0.99):
             quantiles.add_metric([f"{share:g}"], stats.quantile(share))

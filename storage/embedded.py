@@ -15,7 +15,7 @@ import pwd
 import signal
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
@@ -167,8 +167,9 @@ class EmbeddedPostgres:
         output = self._folder / "output"
         with output.open("w") as written:
             # in a thread: the subprocesses of uvloop run as no other user
+            run: Callable[..., subprocess.CompletedProcess[bytes]] = subprocess.run
             process = await asyncio.to_thread(
-                subprocess.run,
+                run,
                 command,
                 input=text.encode(),
                 stdout=written,

@@ -113,3 +113,13 @@ async def test_no_request_leaves_its_token_in_the_log() -> None:
     assert SECRET not in said
     assert app.token() not in said
     assert forged not in said
+
+
+def test_trouble_is_a_warning_and_the_rest_is_told() -> None:
+    stream = configured()
+    report = logs.reporter(structlog.get_logger("treesync"))
+    report("job.done", rows=3)
+    report("job.failed", error="x")
+    report("heads.unavailable", why="x")
+    levels = [json.loads(line)["level"] for line in stream.getvalue().splitlines()]
+    assert levels == ["info", "warning", "warning"]
