@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
 import pytest
 
+from storage.database import Database
+from storage.directory import PostgresDirectory
 from storage.memory import MemoryDatabase, MemoryStore
 from storage.memory_directory import MemoryDirectory
+from storage.postgres import PostgresStore
 from sync.errors import TreesyncError
 from sync.identity import Identity, TreeKey
 from sync.ports import Batch, Directory, Receipt, Store, Visibility
 from tests.batches import Writer, author, first_batch
 from tests.clocks import ManualClock
+from tests.postgres_servers import VERSIONS, PostgresServers, opened
+
+ACTIVITIES = "SELECT activity_type, node_id FROM user_activities WHERE tenant_id = $1 AND tree_id = $2 ORDER BY id"
 
 _tenants = count(1)
-IMPLEMENTATIONS = ["memory"]
 NOWHERE = 999_999_999  # the number of no tree
 
 
@@ -94,6 +99,23 @@ def memory_bench() -> Bench:
     return Bench(MemoryStore(database), MemoryDirectory(database), activities, clock.advance)
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
-def bench(request: pytest.FixtureRequest) -> Bench:
-    return memory_bench()
+def postgres_bench(database: Database, store: Store, directory: Directory) -> Bench:
+    async def activities(key: TreeKey) -> list[tuple[str, str]]:
+        async with database.transaction(key.tenant) as connection:
+            rows = await connection.fetch(ACTIVITIES, key.tenant, key.tree)
+        return [(row["activity_type"], row["node_id"] or "") for row in rows]
+
+    async def pass_time(_seconds: float) -> None:
+        """PostgreSQL's clock runs by itself."""
+
+    return Bench(store, directory, activities, pass_time)
+
+
+@pytest.fixture(params=["memory", *VERSIONS])
+async def bench(request: pytest.FixtureRequest, postgres_servers: PostgresServers) -> AsyncIterator[Bench]:
+    if request.param == "memory":
+        yield memory_bench()
+        return
+    server = await postgres_servers.get(request.param)
+    async with opened(server.shared) as database:
+        yield postgres_bench(database, PostgresStore(database), PostgresDirectory(database))
