@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
 
+from storage.database import Database
+from storage.job_store import PostgresJobStore
 from storage.jobs import ATTEMPTS, RETRY_AFTER, JobStore, MemoryJobStore, by_hand
 from tests.clocks import ManualClock
+from tests.postgres_servers import VERSIONS, PostgresServers, opened
 
 THREE = datetime(2026, 11, 21, 3, tzinfo=UTC)
 FOUR = THREE + timedelta(hours=1)
 LEASE = timedelta(minutes=5)
 LONG_AGO = RETRY_AFTER + LEASE + timedelta(minutes=1)
+
+AGE = """
+UPDATE job_runs SET started_at = started_at - $2::interval, alive_at = alive_at - $2::interval,
+    finished_at = finished_at - $2::interval
+WHERE job = $1
+"""
 
 _jobs = count(1)
 
@@ -29,14 +38,34 @@ class JobBench:
         self.job = f"job-{next(_jobs)}"
 
 
-@pytest.fixture(params=["memory"])
-def bench(request: pytest.FixtureRequest) -> JobBench:
+def memory_bench() -> JobBench:
     clock = ManualClock()
 
     async def age(time: timedelta) -> None:
         await clock.advance(time.total_seconds())
 
     return JobBench(MemoryJobStore(clock), age)
+
+
+def postgres_bench(database: Database) -> JobBench:
+    bench: JobBench
+
+    async def age(time: timedelta) -> None:
+        async with database.connection() as connection:
+            await connection.execute(AGE, bench.job, time)
+
+    bench = JobBench(PostgresJobStore(database), age)
+    return bench
+
+
+@pytest.fixture(params=["memory", *VERSIONS])
+async def bench(request: pytest.FixtureRequest, postgres_servers: PostgresServers) -> AsyncIterator[JobBench]:
+    if request.param == "memory":
+        yield memory_bench()
+        return
+    server = await postgres_servers.get(request.param)
+    async with opened(server.shared) as database:
+        yield postgres_bench(database)
 
 
 async def test_a_period_is_claimed_once(bench: JobBench) -> None:
