@@ -60,7 +60,7 @@ class Entrance:
 
     def open(self, session: Session, message: Open) -> None:
         tree = message.tree
-        if tree in session.opened and session.opened[tree] is None:
+        if tree in session.opening:
             session.refuse(message, "bad_message", "this tree is being opened already", tree)
             return
         if tree not in session.opened and len(session.opened) >= self._limits.trees_per_socket:
@@ -68,13 +68,15 @@ class Entrance:
             return
         self.leave(session, tree)
         session.opened[tree] = None
+        session.opening[tree] = message
         self._spawn(f"open:{tree}", self._join(session, message))
 
     async def _join(self, session: Session, message: Open) -> None:
         try:
             place = await self._enter(session, message)
         except TreesyncError as error:
-            session.opened.pop(message.tree, None)
+            if session.opening.get(message.tree) is message:
+                self.leave(session, message.tree)
             session.refuse(message, error.code, error.why, message.tree)
             return
         if not session.replaced:  # an older socket may still read, but does not take the pen back
@@ -94,7 +96,8 @@ class Entrance:
         if role is None or self._lobby.get(key) is not place:
             raise NotFound("no such tree")
         place.room.know_client((user, session.client_id), recalled.last_n)
-        if message.tree in session.opened and session.opened[message.tree] is None:  # it has not left meanwhile
+        if session.opening.get(message.tree) is message:  # it has not left meanwhile, to come again or not
+            del session.opening[message.tree]
             participant = Participant(f"{self._instance}-{self._clock.token(_ID_CHARACTERS)}", session, role)
             session.opened[message.tree] = participant
             self._joining.answer(place, participant, plan, message)
@@ -104,6 +107,7 @@ class Entrance:
         return place
 
     def leave(self, session: Session, tree: int) -> None:
+        session.opening.pop(tree, None)
         participant = session.opened.pop(tree, None)
         place = self._lobby.get(TreeKey(session.identity.tenant, tree))
         if participant is not None and place is not None:

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from sync.codec import JSON
 from sync.delivery import CHUNK_OPS, Delivery
+from sync.errors import NotFound, Unavailable
 from sync.follow import Follower
 from sync.identity import Position
 from sync.limits import Limits
@@ -57,14 +58,23 @@ class Joining:
         return await self._resume(place, position)
 
     async def _read_head(self, place: OpenRoom, seq: int) -> None:
-        """The client may have heard from another instance first: read the log before calling it ahead."""
+        """The client may have heard from another instance first: where the database has come to that seq, so does this
+        room before it answers. Raises Unavailable: a client is called ahead only of what has been read."""
+        head = (await self._store.heads([place.key])).get(place.key)
+        if head is None:
+            raise NotFound("no such tree")
+        behind = head.epoch == place.room.epoch and head.seq < seq
         for _ in range(_PAUSES):
-            if not place.busy:
-                await self._follower.refill(place)
+            if behind or place.room.seq >= seq:
                 return
-            if place.room.seq >= seq:
+            if place.busy:
+                await self._clock.sleep(_PAUSE_SECONDS)
+                continue
+            epoch = place.room.epoch
+            await self._follower.refill(place)
+            if place.room.epoch != epoch:
                 return
-            await self._clock.sleep(_PAUSE_SECONDS)
+        raise Unavailable("this server has not come so far yet; try again")
 
     async def _resume(self, place: OpenRoom, position: Position) -> Backlog | SnapshotReason:
         room = place.room

@@ -9,13 +9,13 @@ from msgspec import UNSET
 
 from sync.identity import Author, Identity
 from sync.ports import Outbox
-from sync.protocol import Error, ParticipantView, Role, ServerMessage
+from sync.protocol import Error, Open, ParticipantView, Role, ServerMessage
 
 
 class Session:
     """What the hub knows of one socket. `opened` is by tree number; None stands for an `open` not answered yet."""
 
-    __slots__ = ("address", "client_id", "identity", "opened", "outbox", "replaced", "user_agent", "visit")
+    __slots__ = ("address", "client_id", "identity", "opened", "opening", "outbox", "replaced", "user_agent", "visit")
 
     def __init__(
         self, identity: Identity, client_id: str, outbox: Outbox, *, visit: str, address: str, user_agent: str
@@ -28,6 +28,7 @@ class Session:
         self.user_agent = user_agent
         self.replaced = False  # a newer socket of the same client_id writes now (SEMANTICS 4)
         self.opened: dict[int, Participant | None] = {}
+        self.opening: dict[int, Open] = {}  # the messages that the None stand for
 
     @property
     def author(self) -> Author:
