@@ -192,9 +192,7 @@ class MemoryTurn:
         return self._database.living(self._key).recall(user, client, numbers)
 
     async def rehearse(self, batch: Batch) -> None:
-        self._database.living(self._key).prepare(
-            self._own(batch), self._database.clock.now(), rehearsal=True
-        )
+        self._database.living(self._key).prepare(self._own(batch), self._database.clock.now(), rehearsal=True)
 
     async def commit(self, batch: Batch) -> Receipt:
         return self._database.apply([self._own(batch)])[0]
