@@ -68,7 +68,9 @@ def _unstorable_leaf(item: Any) -> str | None:
                 return "a number must be finite"
         case DuplicateKey():
             return "a key stands twice in one map"
-        case dict() | list():
+        case dict():
+            return None if all(type(key) is str for key in item) else "a key must be text"
+        case list():
             return None
         case _:
             return f"a value may not be {type(item).__name__}"
