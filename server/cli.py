@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("server.cli_serve:serve", "Serve trees, here or to the world."),
     "migrate": ("server.cli_database:migrate", "Bring the database to this release's schema, or check it."),
     "jobs": ("server.cli_jobs:jobs", "List scheduled jobs, run one, or see what ran."),
+    "demo": ("server.cli_clients:demo", "Make the demo tree on a running server."),
+    "load": ("server.cli_clients:load", "Drive many clients against a running server."),
     "token": ("server.cli_tools:token", "Print a token."),
     "health": ("server.cli_tools:health", "Ask a running server how it is."),
     "config": ("server.cli_tools:config", "Print the settings in force."),

@@ -97,6 +97,11 @@ class OpenTree:
         self._failures = 0  # of openings and of frames that do not follow, in a row
         self._presence: dict[str, Any] | None = None
 
+    @property
+    def client_id(self) -> str:
+        """Under which this tree is written; empty before the first socket."""
+        return self._client
+
     # ---- the socket
 
     def welcomed(self, user: str, client_id: str, limits: Limits, message_bytes: int) -> None:
