@@ -30,6 +30,7 @@ TENANTS = "SELECT tenant_id FROM tenants ORDER BY tenant_id"
 
 # data exceptions, violated constraints, program limits (an index row or a statement too large)
 _REFUSALS = ("22", "23", "54")
+_CHECK = "23514"
 # a bug of ours, which no retry cures: syntax, missing objects and rights
 _BUGS = ("42", "0A", "2F")
 
@@ -59,6 +60,9 @@ def translated() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         state = str(error.sqlstate or "")
+        if state == _CHECK and error.constraint_name is None:
+            # not a column's check but a partition's: it was made while this transaction was writing to its month
+            raise Unavailable("a partition was made meanwhile") from error
         if state.startswith(_REFUSALS):
             raise Unstorable(f"the database refused the data ({state})") from error
         if state.startswith(_BUGS):

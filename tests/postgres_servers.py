@@ -88,9 +88,10 @@ class PostgresServers:
 
 
 @asynccontextmanager
-async def opened(dsn: str, **settings: Any) -> AsyncIterator[Database]:
+async def opened(dsn: str, *, transaction_pooler: bool = False) -> AsyncIterator[Database]:
     """A Database with a small pool, closed at the end."""
-    database = Database(DatabaseSettings(**({"dsn": dsn, "pool_min": 1, "pool_max": 8} | settings)))
+    settings = DatabaseSettings(dsn=dsn, pool_min=1, pool_max=8, transaction_pooler=transaction_pooler)
+    database = Database(settings)
     await database.open()
     try:
         yield database

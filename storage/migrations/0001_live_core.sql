@@ -1,16 +1,19 @@
 -- The live core: tenants, users, trees and all that one commit writes.
 
 DO $$
+DECLARE
+    wanted text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'treesync_app') THEN
-        CREATE ROLE treesync_app NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'treesync_lister') THEN
-        CREATE ROLE treesync_lister NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
-    END IF;
-EXCEPTION
-    -- roles belong to the whole server: a migration of another database may have made them this moment
-    WHEN duplicate_object OR unique_violation THEN NULL;
+    FOREACH wanted IN ARRAY ARRAY['treesync_app', 'treesync_lister'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS', wanted);
+            END IF;
+        EXCEPTION
+            -- roles belong to the whole server: a migration of another database may have made it this moment
+            WHEN duplicate_object OR unique_violation THEN NULL;
+        END;
+    END LOOP;
 END
 $$;
 

@@ -1,0 +1,96 @@
+"""The migrations, and that schema.sql is what they reach."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from storage.migrate import FOLDER, check, migrate, migrations, verify
+from sync.errors import Clash, Unavailable
+from tests.postgres_servers import PostgresServer
+
+ROOT = Path(__file__).parents[3]
+TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+
+
+def dumped(server: PostgresServer, dsn: str) -> list[str]:
+    """A database's schema, without comments, blank lines and what names the moment of the dump."""
+    command = [str(server.binaries / "pg_dump"), "--schema-only", "--exclude-table=schema_migrations", "-d", dsn]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("--")]
+    return [line for line in lines if not re.match(r"\\(un)?restrict ", line)]
+
+
+async def test_schema_sql_is_what_all_migrations_reach(postgres_server: PostgresServer, postgres_url: str) -> None:
+    written = await postgres_server.fresh(migrated=False)
+    connection = await asyncpg.connect(written)
+    await connection.execute((ROOT / "schema.sql").read_text())
+    await connection.close()
+    from_file, from_migrations = dumped(postgres_server, written), dumped(postgres_server, postgres_url)
+    assert len(from_file) > 200
+    assert from_file == from_migrations
+
+
+async def test_each_migration_is_applied_once(postgres_server: PostgresServer) -> None:
+    dsn = await postgres_server.fresh(migrated=False)
+    names = [migration.name for migration in migrations()]
+    before = await check(dsn)
+    assert (before.applied, before.pending, before.current) == ([], names, False)
+    with pytest.raises(Clash, match="run `treesync migrate`"):
+        await verify(dsn)
+    assert await migrate(dsn) == names
+    assert await migrate(dsn) == []
+    assert (await check(dsn)).current
+    await verify(dsn)
+
+
+async def test_processes_that_migrate_at_once_wait_for_each_other(postgres_server: PostgresServer) -> None:
+    dsn = await postgres_server.fresh(migrated=False)
+    applied = await asyncio.gather(*(migrate(dsn) for _ in range(4)))
+    assert sorted(len(names) for names in applied) == [0, 0, 0, len(migrations())]
+
+
+async def test_a_migration_that_fails_leaves_nothing_of_itself(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    dsn = await postgres_server.fresh(migrated=False)
+    (tmp_path / "0001_good.sql").write_text("CREATE TABLE good ();")
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE bad (); SELECT 1 / 0;")
+    with pytest.raises(Exception, match="refused"):
+        await migrate(dsn, tmp_path)
+    assert (await check(dsn, tmp_path)).pending == ["0002_bad"]
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE bad ();")
+    assert await migrate(dsn, tmp_path) == ["0002_bad"]
+
+
+async def test_a_changed_or_unknown_migration_is_refused(postgres_url: str, tmp_path: Path) -> None:
+    for path in FOLDER.glob("*.sql"):
+        (tmp_path / path.name).write_text(path.read_text())
+    newest = max(tmp_path.glob("*.sql"))
+    content = newest.read_text()
+    newest.write_text(content + "-- changed\n")
+    assert (await check(postgres_url, tmp_path)).changed == [newest.stem]
+    for refused in (migrate, verify):
+        with pytest.raises(Clash, match="another content"):
+            await refused(postgres_url, tmp_path)
+    newest.unlink()
+    assert (await check(postgres_url, tmp_path)).unknown == [newest.stem]
+    for refused in (migrate, verify):
+        with pytest.raises(Clash, match="newer release"):
+            await refused(postgres_url, tmp_path)
+
+
+def test_migrations_are_numbered_without_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "0002_second.sql").write_text("")
+    with pytest.raises(ValueError, match="without a gap"):
+        migrations(tmp_path)
+
+
+async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        await check(f"postgresql://postgres@/none?host={tmp_path}")
