@@ -75,7 +75,8 @@ async def _serve(
             await server.serve(sockets=[listening])
         finally:
             await app.close()
-        return server.failure
+    log("stopped", instance=instance)
+    return server.failure
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -94,8 +95,8 @@ def _announce(app: Application, listening: socket.socket, log: Callable[..., Non
     host, port = listening.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else f"[{'::1' if host == '::' else host}]" if ":" in host else host
     url = f"http://{shown}:{port}"
+    log("serving", url=url, instance=app.instance, database=app.database)
     if not sys.stdout.isatty() and settings.environment == "production":
-        log("listening", url=url, instance=app.instance)
         return
     for name, what in _lines(app, url):
         print(f"  {name:<10} {what}", flush=True)

@@ -42,6 +42,9 @@ async def opened(
         companions: list[Companion] = [lock]
         if settings.jobs:
             scheduler = Scheduler(core_jobs(database), PostgresJobStore(database), clock, instance, log)
+            # before the first row is written: a row on its way to the default partition is refused (23514) when the
+            # partition it belongs to appears meanwhile
+            await scheduler.run_due(scheduler.jobs["partitions"])
             companions.append(Loop("scheduler", scheduler.run_forever))
         yield Foundation(
             store=PostgresStore(database),

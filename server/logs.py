@@ -27,7 +27,7 @@ _QUERY = re.compile(r"(?i)([?&](?:token|access_token|authorization|password)=)[^
 _TELLING = frozenset({"token", "authorization", "secret", "password", "cookie"})
 _SHORTEST_SECRET = 8  # a shorter one would blank out ordinary words
 _TROUBLE = frozenset({"error", "why", "exc_info"})
-_QUIET = ("uvicorn.access", "asyncio", "websockets")
+_QUIET = ("uvicorn", "asyncio", "websockets")  # their every step; we say what matters ourselves
 
 Event = MutableMapping[str, Any]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
 import os
 import pwd
 import signal
@@ -64,7 +65,7 @@ class EmbeddedPostgres:
         beside = self._folder / "socket"
         if len(os.fsencode(beside)) <= _SOCKET_FOLDER_BYTES:
             return beside
-        return Path(gettempdir()) / f"treesync-{abs(hash(str(self._folder))):x}"
+        return Path(gettempdir()) / f"treesync-{hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]}"
 
     def dsn(self, database: str = DATABASE) -> str:
         return f"postgresql://{SUPERUSER}@/{database}?host={quote(str(self.sockets), safe='')}"
