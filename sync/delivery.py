@@ -95,6 +95,7 @@ class Delivery:
             participants=views(place, but=participant),
         )
         participant.parts.clear()
+        participant.missed.clear()
         for number, state in enumerate(encoded.parts, start=1):
             part = msgspec.structs.replace(message, part=number, state=state)
             participant.parts.append(wire.frame(wire.codec.encode(part)))

@@ -122,6 +122,8 @@ class Entrance:
         """Give a participant what it is owed, as far as its socket takes it."""
         if not self._delivery.push(place, participant) and not participant.session.outbox.full:
             self._spawn(f"catch-up:{place.key.tree}", self._catch_up(place, participant))
+        if participant.missed:
+            self._housekeeping.presence_heard(place)
 
     async def _catch_up(self, place: OpenRoom, participant: Participant) -> None:
         """A reader so slow that its ops are no longer at hand: from the log, or a snapshot where that is shorter."""
@@ -135,6 +137,8 @@ class Entrance:
         except Unavailable:
             await self._clock.sleep(_PAUSE_SECONDS)
             rows = []
+        except NotFound:
+            return  # the tree is deleted: who was in it is told so
         if participant.reached == reached and not participant.live and place.room is room:
             self._delivery.rows(place, participant, rows)
             self.push(place, participant)

@@ -153,20 +153,22 @@ class Follower:
 
     async def compare(self, places: Iterable[OpenRoom]) -> None:
         """One question for all open trees. An answer counts against what was confirmed when it was asked."""
-        asked = {place.key: (place, place.room.commit) for place in places if not place.busy}
+        asked = {place.key: (place, place.room.commit) for place in places}
         if not asked:
             return
         heads = await self._store.heads(list(asked))
         for key, (place, commit) in asked.items():
-            if not place.busy:
-                self._compare_one(place, commit, heads.get(key))
+            self._compare_one(place, commit, heads.get(key))
 
     def _compare_one(self, place: OpenRoom, commit: int, head: Head | None) -> None:
         room = place.room
+        # rights are no part of the tree, and a room may be busy without end with edits that they forbid
+        if head is not None and head.rights != room.rights.version:
+            self._spawn(f"rights:{place.key.tree}", self.recheck(place))
+        if place.busy:
+            return
         if head is None or head.epoch != room.epoch or head.commit < commit or head.commit > room.commit:
             self._refill_later(place)
-        elif head.rights != room.rights.version:
-            self._spawn(f"rights:{place.key.tree}", self.recheck(place))
 
     # ---- rights
 

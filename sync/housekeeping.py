@@ -43,8 +43,8 @@ class Housekeeping:
         self._instance = instance
         self._log = log
         self._drop = drop
-        self._to_share: set[OpenRoom] = set()
-        self._to_flush: set[OpenRoom] = set()
+        self._to_share: dict[OpenRoom, None] = {}  # in the order in which they changed
+        self._to_flush: dict[OpenRoom, None] = {}
 
     def loops(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         return [
@@ -55,12 +55,12 @@ class Housekeeping:
 
     def presence_changed(self, place: OpenRoom) -> None:
         """Someone here came, went or moved."""
-        self._to_share.add(place)
-        self._to_flush.add(place)
+        self._to_share[place] = None
+        self._to_flush[place] = None
 
     def presence_heard(self, place: OpenRoom) -> None:
         """Someone elsewhere did."""
-        self._to_flush.add(place)
+        self._to_flush[place] = None
 
     async def _compare_heads(self) -> None:
         while True:
@@ -99,7 +99,7 @@ class Housekeeping:
     def _sweep_presence(self, place: OpenRoom, now: float) -> None:
         presence.fade(place, now)
         if place.left:
-            self._to_flush.add(place)
+            self._to_flush[place] = None
         if place.room.participants and now - place.presence_shared > presence.SHARE_SECONDS:
             self._share(place)
 

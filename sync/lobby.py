@@ -86,3 +86,5 @@ class Lobby:
     async def _unsubscribe(self, key: TreeKey) -> None:
         if key not in self.places and key not in self._loading:
             await self._bus.unsubscribe(key)
+            if key in self.places or key in self._loading:  # opened meanwhile, and perhaps subscribed before this
+                await self._bus.subscribe(key)

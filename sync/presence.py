@@ -49,22 +49,28 @@ def fade(place: OpenRoom, now: float) -> None:
 
 
 def flush(place: OpenRoom) -> None:
-    """Tell everyone here what changed since the last time; whoever reads slowly may miss it."""
-    if not place.presence_changed and not place.left:
-        return
-    known = {view.id: view for view in views(place)}
-    message = PresenceView(
-        tree=place.key.tree,
-        participants=[known[one] for one in sorted(place.presence_changed) if one in known],
-        left=sorted(place.left - known.keys()),
-    )
+    """Tell everyone here what changed since the last time; who reads slowly is told what he missed once he has read."""
+    changed = place.presence_changed | place.left
     place.presence_changed, place.left = set(), set()
+    known = {view.id: view for view in views(place)}
     frames: dict[CodecName, bytes] = {}
     for participant in place.room.participants.values():
         outbox = participant.session.outbox
         if outbox.full or not participant.live:
-            continue
-        name = outbox.wire.codec.name
-        if name not in frames:
-            frames[name] = outbox.wire.frame(outbox.wire.codec.encode(message))
-        outbox.write(frames[name])
+            participant.missed |= changed
+        elif participant.missed:
+            participant.session.send(_news(place, known, changed | participant.missed))
+            participant.missed = set()
+        elif changed:
+            name = outbox.wire.codec.name
+            if name not in frames:
+                frames[name] = outbox.wire.frame(outbox.wire.codec.encode(_news(place, known, changed)))
+            outbox.write(frames[name])
+
+
+def _news(place: OpenRoom, known: dict[str, ParticipantView], changed: set[str]) -> PresenceView:
+    return PresenceView(
+        tree=place.key.tree,
+        participants=[known[one] for one in sorted(changed & known.keys())],
+        left=sorted(changed - known.keys()),
+    )

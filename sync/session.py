@@ -55,7 +55,7 @@ class Participant:
     While it is not, `reached` is the seq up to which it has been given ops, and `parts` what is left of a snapshot.
     """
 
-    __slots__ = ("id", "live", "parts", "reached", "role", "session", "state")
+    __slots__ = ("id", "live", "missed", "parts", "reached", "role", "session", "state")
 
     def __init__(self, participant_id: str, session: Session, role: Role) -> None:
         self.id = participant_id
@@ -64,6 +64,7 @@ class Participant:
         self.live = False
         self.reached = 0
         self.parts: deque[bytes] = deque()
+        self.missed: set[str] = set()  # of whom he has not been told what changed, because he reads slowly
         self.state: dict[str, Any] = {}
 
     def view(self) -> ParticipantView:
