@@ -105,7 +105,7 @@ def _reparent(tree: Tree, op: ops.Move, held: Held, parent: str | None, asking: 
         raise SetAside(_placement_conflict(held, op, asking))
     lost: dict[str, Lost] = {}
     reparented, by = _placed_by_others(held, PARENT, asking)
-    if reparented > op.base and asking.mode == "live":
+    if reparented > op.base:
         lost[PARENT] = Lost(value=held.node.parent, by=by, seq=reparented)
     check_depth(tree, parent, height(tree, op.node), asking.limits)
     (order,), respaced = orders_for(tree, op.node, parent, op.after)

@@ -8,10 +8,12 @@ from typing import Any
 from msgspec import UNSET
 
 from sync import effects, ops
+from sync.limits import VALUE_DEPTH
 from sync.marks import Marks, mark_of
 from sync.nodes import Details, Node
 from sync.protocol import ConflictPath, Lost
 from sync.tree import HeldConnection, Tree
+from sync.untyped import unstorable
 from sync.values import (
     ABSENT,
     NODE_FIELDS,
@@ -34,6 +36,7 @@ def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
         raise Refused("invalid", "an update names a node or a connection")
     changed, unset = op.set or {}, op.unset or []
     check_paths(changed, unset, NODE_FIELDS, NODE_MAPS, asking.limits)
+    _check_was(op)
     held = tree.nodes.get(op.node)
     if held is None:
         raise Refused("node_missing", f"there is no node {op.node}")
@@ -54,6 +57,7 @@ def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
 def configure(tree: Tree, op: ops.Configure, asking: Asking) -> Verdict:
     changed, unset = op.set or {}, op.unset or []
     check_paths(changed, unset, TREE_FIELDS, TREE_MAPS, asking.limits)
+    _check_was(op)
     held = tree.details
     changed, unset = _what_differs(held.details, changed, unset)
     if not changed and not unset:
@@ -80,12 +84,19 @@ def _update_connection(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
         return UNCHANGED
     lost: dict[str, Lost] = {}
     seq, by = mark_of(held.marks, "label").by_others(asking.user, asking.client)
-    if seq > op.base and asking.mode != "force":
+    if seq > op.base:
         if asking.mode == "replay":
             raise SetAside({"label": ConflictPath(mine=label, theirs=held.connection.label, by=by, seq=seq)})
         lost["label"] = Lost(value=held.connection.label, by=by, seq=seq)
     effect = effects.Update(connection=op.connection, set={"label": label})
     return Verdict(effect=effect, in_trash=held.deleted is not None, overwrote=lost or UNSET)
+
+
+def _check_was(op: ops.Update | ops.Configure) -> None:
+    """What an author saw is kept with his op, so it must be storable like a value."""
+    why = unstorable(op.was, VALUE_DEPTH + 1) if op.was else None
+    if why is not None:
+        raise Refused("invalid", f"was: {why}")
 
 
 def _what_differs(thing: Node | Details, changed: dict[str, Any], unset: list[str]) -> tuple[dict[str, Any], list[str]]:
