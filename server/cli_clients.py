@@ -20,6 +20,7 @@ from rich.text import Text
 from server.auth import mint
 from server.bots import Bot, keep_editing
 from server.cli import CommandFailed
+from server.cli_tools import own_url
 from server.demo import NAME, OWNER, demo_tree
 from server.guest import TENANT
 from server.load import Latency, Load, Plan, Report, latency
@@ -183,12 +184,6 @@ def table(report: Report) -> Table:
 
 def _shown(found: Latency) -> str:
     return f"p50 {found.p50:g}  p90 {found.p90:g}  p99 {found.p99:g}  most {found.most:g} ms  ({found.samples} samples)"
-
-
-def own_url(settings: Settings) -> str:
-    """Where a server with these settings listens; one that listens everywhere is asked on loopback."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host.strip("[]"))
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def token_maker(settings: Settings) -> Callable[[str, str], str]:

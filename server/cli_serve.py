@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
 import sys
@@ -15,6 +14,7 @@ from server import logs
 from server.app import Application
 from server.cli import CommandFailed
 from server.clock import SystemClock
+from server.demo import ensure_demo_tree
 from server.foundation import opened
 from server.runner import Server, configure
 from server.secret import signing_secret
@@ -70,7 +70,7 @@ async def _serve(
         try:
             await app.open(on_death)
             if demo:
-                app.demo.tree = await importlib.import_module("server.demo").ensure_demo_tree(app)
+                app.demo.tree = await ensure_demo_tree(app)
             _announce(app, listening, log)
             await server.serve(sockets=[listening])
         finally:

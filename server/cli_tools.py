@@ -83,7 +83,7 @@ def health(*, url: str | None = None, json: bool = False) -> None:
         Print the whole report.
     """
     settings = read_settings()
-    report = _ask(f"{(url or _own_url(settings)).rstrip('/')}/health", settings)
+    report = _ask(f"{(url or own_url(settings)).rstrip('/')}/health", settings)
     if json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -101,11 +101,10 @@ def config() -> None:
         print(f"# {name} is set, but no setting reads it", file=sys.stderr)
 
 
-def _own_url(settings: Settings) -> str:
-    """A server that listens everywhere is asked on loopback."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
-    bare = host.strip("[]")
-    return f"http://{f'[{bare}]' if ':' in bare else bare}:{settings.port}"
+def own_url(settings: Settings) -> str:
+    """Where a server with these settings listens; one that listens everywhere is asked on loopback."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host.strip("[]"))
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _ask(url: str, settings: Settings) -> dict[str, Any]:

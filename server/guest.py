@@ -11,7 +11,6 @@ from server.auth import mint
 from server.http import Answer, Call, Operation
 from server.settings import is_loopback
 from sync.errors import NotFound
-from sync.identity import Identity
 
 TENANT = "demo"
 _LASTS = 3600.0  # seconds; the page asks for a fresh one before that
@@ -49,11 +48,6 @@ class DemoDoor:
             raise NotFound("no demo is served here")
         token = mint(self._secret, tenant=TENANT, user=_USER, name="Guest", expires_at=self._now() + _LASTS)
         return Answer(DemoToken(token=token, tree=self.tree))
-
-
-def demo_author(now: float) -> Identity:
-    """Who makes the demo tree; guests edit it as members of its tenant."""
-    return Identity(tenant=TENANT, user="demo", name="Demo", expires_at=now + _LASTS)
 
 
 def _is_local(call: Call) -> bool:

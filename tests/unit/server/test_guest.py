@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from server.guest import TENANT, demo_author
+from server.guest import TENANT
 from tests.applications import Running, running
 from tests.unit.server.test_trees import problem
 
@@ -24,8 +24,7 @@ async def test_without_a_demo_there_is_no_token(app: Running) -> None:
 
 async def test_a_guest_may_edit_the_demo_tree_and_nothing_else(app: Running) -> None:
     other = await app.tree(visibility="tenant_edit")
-    author = demo_author(app.app.clock.now())
-    app.app.demo.tree = await app.tree(user=author.user, tenant=TENANT, visibility="tenant_edit")
+    app.app.demo.tree = await app.tree(user="ada", tenant=TENANT, visibility="tenant_edit")
     given = (await app.ask("GET", "/demo/token", user=None)).json()
     assert given["tree"] == app.app.demo.tree
     read = await app.ask("GET", f"/api/v1/trees/{given['tree']}", bearer=given["token"])
