@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from msgspec import UNSET
 
 from sync import effects, ops
@@ -78,7 +80,7 @@ def _reorder(tree: Tree, op: ops.Move, held: Held, asking: Asking) -> Verdict:
     reparented, _ = _placed_by_others(held, PARENT, asking)
     if reparented > op.base and asking.mode != "force" and op.parent is UNSET:
         return SUPERSEDED
-    reorders = op.after is not UNSET and not _stands_after(tree, op.node, node.parent, op.after)
+    reorders = op.after is not UNSET and not _stands_after(tree, held, op.after)
     moved, _ = _placed_by_others(held, ORDER, asking)
     if reorders and moved > op.base and asking.mode == "replay":
         raise SetAside(_placement_conflict(held, op, asking))
@@ -130,14 +132,13 @@ def _placement_conflict(held: Held, op: ops.Move, asking: Asking) -> dict[str, C
     return {"placement": ConflictPath(mine=mine, theirs=theirs, by=by, seq=seq)}
 
 
-def _stands_after(tree: Tree, node_id: str, parent: str | None, after: str | None) -> bool:
+def _stands_after(tree: Tree, held: Held, after: str | None) -> bool:
     """Whether the node is where the wish wants it: right behind that sibling among the live ones."""
-    live = [child for child in tree.children(parent) if child != node_id or tree.nodes[node_id].deleted is None]
-    if node_id not in live:
-        return False
-    place = live.index(node_id)
-    if after is None:
-        return place == 0
-    if after not in live:
-        return False
-    return place > 0 and live[place - 1] == after
+    node = held.node
+    if held.deleted is not None or after == node.id:
+        return after == node.id
+    siblings = tree.siblings(node.parent)
+    place = bisect_left(siblings, (node.order, node.id)) - 1
+    while place >= 0 and tree.nodes[siblings[place][1]].deleted is not None:
+        place -= 1
+    return (siblings[place][1] if place >= 0 else None) == after

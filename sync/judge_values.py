@@ -21,6 +21,7 @@ from sync.values import (
     TREE_FIELDS,
     TREE_MAPS,
     Refused,
+    check_ids,
     check_paths,
     check_value,
     is_view_state,
@@ -39,6 +40,7 @@ def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
     _check_was(op)
     held = tree.nodes.get(op.node)
     if held is None:
+        check_ids(op.node)
         raise Refused("node_missing", f"there is no node {op.node}")
     if held.deleted is not None and asking.mode == "replay":
         raise SetAside({path: ConflictPath(mine=value) for path, value in changed.items()}, "node_missing")
@@ -153,6 +155,7 @@ def _lost(
 def held_connection(tree: Tree, connection_id: str) -> HeldConnection:
     held = tree.connections.get(connection_id)
     if held is None:
+        check_ids(connection_id)
         raise Refused("connection_missing", f"there is no connection {connection_id}")
     return held
 
