@@ -186,13 +186,11 @@ class CommitLoop:
     async def _commit_alone(self, place: OpenRoom) -> None:
         """Read what is missing, judge again and commit, while nobody else can (SEMANTICS 5)."""
         try:
-            await self._take_turn(place, careful=False)
-        except Unstorable:
             try:
+                await self._take_turn(place, careful=False)
+            except Unstorable:
                 await self._take_turn(place, careful=True)
-            except (Unavailable, Unstorable):
-                self._fail(place)
-        except Unavailable:
+        except (Unavailable, Unstorable):
             self._fail(place)
         except NotFound:
             self._follower.lost_tree(place)

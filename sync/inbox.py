@@ -97,6 +97,8 @@ class Inbox:
         self.counters.update(used)
         for edit in self._edits:
             edit.recalled = False
+            if edit.client in used and edit.ops and edit.ops[0].n <= used[edit.client]:
+                edit.irregular = True  # sent twice, and the first of the two had to be looked up
 
     # ---- going out
 

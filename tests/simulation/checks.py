@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sync.identity import TreeKey
+from sync.open_room import OpenRoom
 from sync.protocol import UNCONSUMED
+from sync.room import Flight, Room
 from tests.simulation.ending import Ending
 from tests.simulation.plan import TENANT
 from tests.simulation.replica import Record
@@ -31,6 +33,7 @@ class Checks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._heads: dict[TreeKey, list[tuple[float, int, int]]] = {}  # when (commit, rights) were first seen
+        self._checked: dict[OpenRoom, tuple[Room, int, Flight | None]] = {}
         self.snapshots: dict[tuple[int, int], set[bytes]] = {}  # (tree, seq) -> the states given out as such
         self.statuses: dict[str, int] = {}
 
@@ -65,9 +68,17 @@ class Checks:
         self.no_failure()
         for instance in self._world.living():
             for place in instance.hub.places():
-                place.room.tree.check()
+                self._check_tree(place)
         self._note_heads()
         self._check_following()
+
+    def _check_tree(self, place: OpenRoom) -> None:
+        """[TR26] A tree changes only with its commit and its flight."""
+        now = (place.room, place.room.commit, place.room.flight)
+        before = self._checked.get(place)
+        if before is None or before[0] is not now[0] or before[1] != now[1] or before[2] is not now[2]:
+            self._checked[place] = now
+            place.room.tree.check()
 
     def _note_heads(self) -> None:
         for key, rows in self._world.database.trees.items():
@@ -84,6 +95,7 @@ class Checks:
         bound = FOLLOW_SECONDS
         if world.plan.bus_is_faultless and world.plan.store_is_faultless:
             bound = FOLLOW_AT_ONCE_SECONDS + 40 * world.plan.store_delay
+        bound = world.plan.follow_seconds or bound
         for instance in world.living():
             for place in instance.hub.places():
                 if place.key.tree not in world.doomed:

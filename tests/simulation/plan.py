@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     small: bool = False  # the server's own bounds are made small, so that a small tree meets them
     check_presence: bool = False
+    follow_seconds: float = 0.0  # the longest a room may stay behind; 0: what the faults of the plan allow
 
     @property
     def bus_is_faultless(self) -> bool:
@@ -84,7 +85,7 @@ SMALL: list[tuple[Any, str, int]] = [
     (delivery, "FRAME_BYTES", 1_500),
     (placing, "ORDER_KEY_CHARACTERS", 6),
     (snapshots, "PART_NODES", 9),
-    (housekeeping, "IDLE_SECONDS", 2),
+    (housekeeping, "IDLE_SECONDS", 0),
     (housekeeping, "VERSION_OPS", 30),
 ]
 
