@@ -34,9 +34,10 @@ def page(document: dict[str, Any]) -> bytes:
         for method, operation in methods.items()
     )
     schemas = "".join(_schema(name, schema) for name, schema in document["components"]["schemas"].items())
+    kinds = {kind.code: kind for kind in reversed(FAULTS)}  # of two with one code, the one a client may mend
     codes = "".join(
-        f'<tr id="{kind.code}"><td><code>{kind.code}</code><td>{fault.status}<td>{escape(kind.__doc__ or "")}'
-        for kind, fault in FAULTS.items()
+        f'<tr id="{code}"><td><code>{code}</code><td>{FAULTS[kind].status}<td>{escape(kind.__doc__ or "")}'
+        for code, kind in sorted(kinds.items())
     )
     title = f"{document['info']['title']} {document['info']['version']}"
     return (

@@ -1,4 +1,4 @@
-"""One table: what an error is to an HTTP client, and to a socket that cannot go on."""
+"""One table: what an error is to an HTTP client. What it is to a socket stands in `server.replies`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,12 @@ from sync.errors import (
     Unavailable,
     Unstorable,
 )
-from sync.protocol import (
-    CLOSE_BAD_MESSAGE,
-    CLOSE_FORBIDDEN,
-    CLOSE_OVERLOADED,
-    CLOSE_TOO_BIG,
-    CLOSE_TOO_FAST_OR_SLOW,
-    CLOSE_UNAUTHORISED,
-)
-
-INTERNAL_ERROR_CLOSE = 1011  # RFC 6455 §7.4.1: the server met something it did not expect
 
 
 class Fault(NamedTuple):
-    """How one class of errors looks from outside. `close` is for what ends a socket; most only answer `error`."""
+    """How one class of errors looks from outside."""
 
     status: int
-    close: int
     title: str
 
 
@@ -50,19 +39,19 @@ class WrongMethod(NotFound):
 
 
 FAULTS: dict[type[TreesyncError], Fault] = {
-    BadMessage: Fault(400, CLOSE_BAD_MESSAGE, "The request cannot be read"),
-    Unauthorised: Fault(401, CLOSE_UNAUTHORISED, "A valid token is needed"),
-    Forbidden: Fault(403, CLOSE_FORBIDDEN, "That is not yours to do"),
-    NotFound: Fault(404, CLOSE_BAD_MESSAGE, "There is no such thing"),
-    Clash: Fault(409, CLOSE_BAD_MESSAGE, "It is there already, or has changed"),
-    Invalid: Fault(422, CLOSE_BAD_MESSAGE, "A rule of the data is broken"),
-    Unstorable: Fault(422, CLOSE_BAD_MESSAGE, "The data cannot be stored"),
-    WrongMethod: Fault(405, CLOSE_BAD_MESSAGE, "That method is not served here"),
-    TooLarge: Fault(413, CLOSE_TOO_BIG, "The body is too large"),
-    TooMany: Fault(429, CLOSE_TOO_FAST_OR_SLOW, "Too much, or too fast"),
-    Unavailable: Fault(503, CLOSE_OVERLOADED, "Out of reach for the moment"),
-    ServerFault: Fault(500, INTERNAL_ERROR_CLOSE, "The server failed"),
-    TreesyncError: Fault(500, INTERNAL_ERROR_CLOSE, "The server failed"),
+    BadMessage: Fault(400, "The request cannot be read"),
+    Unauthorised: Fault(401, "A valid token is needed"),
+    Forbidden: Fault(403, "That is not yours to do"),
+    NotFound: Fault(404, "There is no such thing"),
+    Clash: Fault(409, "It is there already, or has changed"),
+    Invalid: Fault(422, "A rule of the data is broken"),
+    Unstorable: Fault(422, "The data cannot be stored"),
+    WrongMethod: Fault(405, "That method is not served here"),
+    TooLarge: Fault(413, "The body is too large"),
+    TooMany: Fault(429, "Too much, or too fast"),
+    Unavailable: Fault(503, "Out of reach for the moment"),
+    ServerFault: Fault(500, "The server failed"),
+    TreesyncError: Fault(500, "The server failed"),
 }
 
 
