@@ -15,7 +15,7 @@ from sync.protocol import Error, Open, ParticipantView, Role, ServerMessage
 class Session:
     """What the hub knows of one socket. `opened` is by tree number; None stands for an `open` not answered yet."""
 
-    __slots__ = ("address", "client_id", "identity", "opened", "opening", "outbox", "replaced", "user_agent", "visit")
+    __slots__ = ("author", "client_id", "identity", "opened", "opening", "outbox", "replaced")
 
     def __init__(
         self, identity: Identity, client_id: str, outbox: Outbox, *, visit: str, address: str, user_agent: str
@@ -23,22 +23,10 @@ class Session:
         self.identity = identity
         self.client_id = client_id
         self.outbox = outbox
-        self.visit = visit
-        self.address = address
-        self.user_agent = user_agent
+        self.author = Author(user=identity.user, client=client_id, visit=visit, address=address, user_agent=user_agent)
         self.replaced = False  # a newer socket of the same client_id writes now (SEMANTICS 4)
         self.opened: dict[int, Participant | None] = {}
         self.opening: dict[int, Open] = {}  # the messages that the None stand for
-
-    @property
-    def author(self) -> Author:
-        return Author(
-            user=self.identity.user,
-            client=self.client_id,
-            visit=self.visit,
-            address=self.address,
-            user_agent=self.user_agent,
-        )
 
     def send(self, message: ServerMessage) -> None:
         wire = self.outbox.wire
