@@ -59,6 +59,7 @@ clean:
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "treesync needs Python 3.11 or newer with venv; set PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip  # the one that comes with Python 3.11 takes twice as long for all that follows
 	touch $@
 
 $(VENV)/.run: pyproject.toml | $(VENV)/.made
