@@ -28,9 +28,12 @@ T = TypeVar("T")
 class Live(Mapping[str, T], Generic[T]):
     """What is live in a tree, by id: a view, always of the newest state."""
 
-    def __init__(self, get: Callable[[str], T | None], ids: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self, get: Callable[[str], T | None], ids: Callable[[], Iterable[str]], count: Callable[[], int]
+    ) -> None:
         self._get = get
         self._ids = ids
+        self._count = count
 
     def __getitem__(self, key: str) -> T:
         found = self._get(key)
@@ -42,7 +45,7 @@ class Live(Mapping[str, T], Generic[T]):
         return iter(list(self._ids()))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._ids())
+        return self._count()
 
 
 class LiveTree(Editing):
@@ -70,8 +73,13 @@ class LiveTree(Editing):
         self._moved: list[asyncio.Future[None]] = []
         self._flushing: asyncio.Handle | None = None
         self._pausing: asyncio.TimerHandle | None = None
-        self.nodes: Mapping[str, Node] = Live(lambda one: self._view.node(one), lambda: _live(self._view.nodes))
-        self.connections: Mapping[str, Connection] = Live(self.connection, lambda: _live(self._view.connections))
+        self.nodes: Mapping[str, Node] = Live(self.node, lambda: _live(self._view.nodes), lambda: self._view.live)
+        self.connections: Mapping[str, Connection] = Live(
+            self.connection, self._live_connections, lambda: sum(1 for _ in self._live_connections())
+        )
+
+    def _live_connections(self) -> Iterator[str]:
+        return _live(self._view.connections)
 
     # ---- reading
 
