@@ -130,6 +130,9 @@ class Inbox:
         if edit.irregular:
             for op in edit.ops:
                 self.firsts.pop((*edit.client, op.n), None)
+            for waiting in self._edits:
+                if waiting.client == edit.client:
+                    waiting.recalled = False  # it may have been sent for the same answers
         self._unanswered[edit.client] -= len(edit.ops)
         if self._unanswered[edit.client] <= 0:
             del self._unanswered[edit.client]

@@ -71,7 +71,7 @@ class Copy:
         self._parts = []
         self._open_ref = self.client.next_ref()
         message: Record = {"type": "open", "ref": self._open_ref, "tree": self.tree}
-        if self.replica is not None:
+        if self.replica is not None and not self.client.world.happens(0.25):  # else as on a first visit
             message["position"] = {"epoch": self.epoch, "seq": self.replica.seq, "mark": self.mark}
         connection.send(message)
 

@@ -33,6 +33,7 @@ from tests.simulation.plan import SMALL, TENANT, Plan
 from tests.simulation.replica import Record
 
 QUIET_SECONDS = 10.0  # within which everything has converged once the faults have ended (reliability B9)
+LOOK_SECONDS = 0.2
 PRESENCE_SECONDS = 90.0  # a dead instance's people fade after 60, and others are named every 20
 MODES = {"live": 6, "replay": 2, "force": 1}
 
@@ -118,11 +119,19 @@ class World:
                 self._op()
             else:
                 self.befall(event)
-            await self.clock.sleep(self._gap())
-            self.checks.step()
+            await self._rest(self._gap())
         await self._quiet()
         await self.checks.end()
         await self._close()
+
+    async def _rest(self, seconds: float) -> None:
+        """Let time pass, and look at what it does."""
+        while True:
+            await self.clock.sleep(min(seconds, LOOK_SECONDS))
+            self.checks.step()
+            seconds -= LOOK_SECONDS
+            if seconds <= 0:
+                return
 
     def _gap(self) -> float:
         if self.random.random() < self.plan.pause:
