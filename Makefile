@@ -5,7 +5,7 @@
 #   make test               every test
 #   make lint types         ruff, mypy
 #   make simulate SEEDS=N   N seeds of the simulation, for a night
-#   make bench              the benchmarks of docs/benchmarks.md
+#   make bench              the benchmarks; writes benchmarks/RESULTS.md
 #   make clean              removes what the others made; the data in .treesync stays
 
 PORT ?= 8000

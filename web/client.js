@@ -11,7 +11,7 @@ const FIRST_WAIT_MS = 250; // doubled at each failure up to the longest, then a 
 const LONGEST_WAIT_MS = 30_000;
 const PING_MS = 20_000; // nothing heard from one ping to the next: the line is dead, whatever readyState says
 const RETRY_MS = 500; // before ops that were refused for now are sent again
-const FINAL_CODES = [4400, 4403, 4409]; // the same client would meet them again [CL2]
+const FINAL_CODES = [1002, 1007, 4400, 4403, 4409]; // the same client would meet them again [CL2]
 const NOT_CONSUMED = ["gap", "rate", "unavailable", "stale", "forbidden"]; // the op stays queued [ED6]
 const LOST_HISTORY = ["epoch", "ahead", "too_far", "erased"]; // a snapshot for these replaces the queue's base
 

@@ -104,7 +104,7 @@ async def test_another_protocol_closes_with_4409(protocol: int) -> None:
 
 @pytest.mark.parametrize("token", [None, "", "nonsense"])
 async def test_no_token_or_a_bad_one_closes_with_4401(token: str | None) -> None:
-    """[HS4]"""
+    """[HS4, HS11]"""
     endpoint, hub, _ = make_endpoint()
     connection, socket = connect(endpoint)
     say(connection, hello(token, ref=1))
@@ -217,6 +217,7 @@ async def test_a_token_that_cannot_be_looked_up_in_time_closes_with_1013() -> No
     ],
 )
 async def test_what_keeps_a_socket_out_tells_it_when_to_come_back(error: Exception, code: str, close: int) -> None:
+    """[HS11]"""
     endpoint, _, tokens = make_endpoint()
 
     async def fail() -> None:
@@ -232,6 +233,7 @@ async def test_what_keeps_a_socket_out_tells_it_when_to_come_back(error: Excepti
 
 
 async def test_one_socket_too_many_of_a_user_closes_with_4429() -> None:
+    """[LM3, HS11]"""
     endpoint, hub, _ = make_endpoint(bounds=Bounds(sockets_per_user=1))
     first, _ = await ready(endpoint)
     second, socket = connect(endpoint)

@@ -117,6 +117,7 @@ async def test_ops_over_the_rate_are_rejected_under_their_n() -> None:
 
 
 async def test_messages_over_the_rate_are_answered_then_close_with_4429() -> None:
+    """[LM2]"""
     endpoint, hub, _ = make_endpoint(bounds=SMALL)
     connection, socket = await ready(endpoint)
     for ref in range(41):
@@ -129,6 +130,7 @@ async def test_messages_over_the_rate_are_answered_then_close_with_4429() -> Non
 
 
 async def test_presence_over_the_rate_is_dropped_without_a_word() -> None:
+    """[LM2]"""
     endpoint, hub, _ = make_endpoint(bounds=SMALL)
     connection, socket = await ready(endpoint)
     for _ in range(30):
