@@ -40,14 +40,14 @@ class MemoryLine:
         self.codec = codec
         self.outbox = MemoryOutbox(codec)
         self.sent: list[Any] = []
-        self.said_welcome = False
+        self.user = ""
         self._network = network
         self._hub = hub
         self._session: Session | None = None
-        self._cut = False
+        self.is_cut = False
 
     def send(self, payload: bytes) -> None:
-        if self._cut:
+        if self.is_cut:
             return
         decoded = self.codec.decode(payload)
         self.sent.append(decoded.message)
@@ -66,6 +66,7 @@ class MemoryLine:
             self.outbox.close(4401, "the token has expired")
             return
         tenant, _, user = token.partition("/")
+        self.user = user
         self._session = self._hub.welcome(identity(user, tenant), hello.client_id, self.outbox)
         self._welcome(token, ref=hello.ref)
 
@@ -93,7 +94,7 @@ class MemoryLine:
 
     def cut(self, code: int | None = None, *, unread: bool = True) -> None:
         """The line breaks. `unread`: what the hub has written and the client has not read is lost with it."""
-        self._cut = True
+        self.is_cut = True
         if self._session is not None:
             self._hub.leave(self._session)
             self._session = None
@@ -102,7 +103,7 @@ class MemoryLine:
         self.outbox.frames.put_nowait(LineLost("cut", code))
 
     async def close(self) -> None:
-        if not self._cut:
+        if not self.is_cut:
             self.cut()
 
 
@@ -131,7 +132,14 @@ class Network:
         return line
 
     def cut(self, code: int | None = None) -> None:
+        """Break the newest line."""
         self.lines[-1].cut(code)
+
+    def cut_user(self, user: str) -> None:
+        """Break that user's newest line, if it holds."""
+        lines = [line for line in self.lines if line.user == user and not line.is_cut]
+        if lines:
+            lines[-1].cut()
 
     def client(self, user: str = "ada", **options: Any) -> Client:
         options = {"dial": self.dial, "codec": self.codec.name, "longest_wait": 0.01, **options}

@@ -92,6 +92,7 @@ class OpenTree:
         self._user = self._client = self._epoch = ""
         self._former_clients: set[str] = set()
         self._open_ref = 0
+        self._own_id = ""  # as a participant
         self._parts: list[State] = []
         self._paused = False
         self._failures = 0  # of openings and of frames that do not follow, in a row
@@ -265,6 +266,7 @@ class OpenTree:
     def _entered(self, message: Snapshot | Resumed) -> None:
         self.status = "open"
         self.participants = {one.id: one for one in message.participants}
+        self._own_id = message.you or ""
         self.queue.opened(message.last_n)
         self.queue.replay()
         self.replica.hide()
@@ -326,7 +328,8 @@ class OpenTree:
 
     def _hear_presence(self, message: PresenceView) -> None:
         for one in message.participants:
-            self.participants[one.id] = one
+            if one.id != self._own_id:
+                self.participants[one.id] = one
         for gone in message.left:
             self.participants.pop(gone, None)
         self._outside.tell(message)
