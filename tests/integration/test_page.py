@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.commands import treesync
 
 pytestmark = pytest.mark.browser
 
 CHROMIUM = next(
     (path for path in ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium") if Path(path).exists()), None
 )
-START_SECONDS = 60  # an embedded database may have to be made first
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/\S*")
 
 
@@ -32,38 +30,15 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+async def link(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The page's address, as `treesync serve --demo` prints it."""
     chromium()
-    command = [sys.executable, "-m", "server", "serve", "--demo"]
-    environment = {key: value for key, value in os.environ.items() if not key.endswith("_URL")}
-    environment |= {
-        "PORT": "0",
-        "TREESYNC_DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "PYTHONUNBUFFERED": "1",
-        "TREESYNC_LOG_FORMAT": "text",
-    }
-    said = tmp_path_factory.mktemp("said") / "server.txt"
-    with (
-        said.open("w") as output,
-        subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        ) as process,
-    ):
-        try:
-            yield _printed_link(process, said)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _printed_link(process: subprocess.Popen[bytes], said: Path) -> str:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        if found := LINK.search(said.read_text(encoding="utf-8")):
-            return found.group()
-        time.sleep(0.1)
-    pytest.fail("the server printed no link:\n" + said.read_text(encoding="utf-8"))
+    async with treesync("serve", "--demo", directory=tmp_path_factory.mktemp("page")) as server:
+        await server.until_ready()
+        found = LINK.search(server.said())
+        assert found is not None, server.said()
+        yield found.group()
+        assert await server.stop() == 0
 
 
 @pytest.fixture
