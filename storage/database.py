@@ -72,7 +72,8 @@ def translated() -> Iterator[None]:
         if isinstance(error, ValueError):  # an argument that could not be encoded
             raise Unstorable("a value cannot be stored") from error
         raise Unavailable("the database cannot be reached") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, asyncpg.InternalClientError) as error:
+        # the last: a connection whose server ended it while it was idle, when it is used before that is noticed
         raise Unavailable("the database cannot be reached") from error
 
 
@@ -82,10 +83,9 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool | None = None
-        self._free: asyncio.LifoQueue[Lane] = asyncio.LifoQueue()
         self._lanes = [Lane(settings) for _ in range(settings.lanes)]
-        for lane in self._lanes:
-            self._free.put_nowait(lane)
+        self._free = list(self._lanes)
+        self._turn = asyncio.Semaphore(settings.lanes)  # first come, first served, which asyncio.Queue is not
 
     async def open(self) -> None:
         """Raises Unavailable."""
@@ -161,12 +161,13 @@ class Database:
     async def run_in_lane(self, statement: str, arguments: Sequence[Any]) -> asyncpg.Record:
         """Run a statement that answers one row on a dedicated connection; waits for a free one. Errors as everywhere;
         after Unavailable only the database knows whether it happened."""
-        lane = await self._free.get()
-        try:
-            with translated():
-                return await lane.run(statement, arguments)
-        finally:
-            self._free.put_nowait(lane)
+        async with self._turn:
+            lane = self._free.pop()
+            try:
+                with translated():
+                    return await lane.run(statement, arguments)
+            finally:
+                self._free.append(lane)
 
 
 class Lane:

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -49,7 +50,9 @@ log_timezone = 'UTC'
 class EmbeddedPostgres:
     """One server on one data folder. `start` answers its DSN."""
 
-    def __init__(self, folder: Path = DEFAULT_FOLDER, *, binaries: Path | None = None) -> None:
+    def __init__(self, folder: Path = DEFAULT_FOLDER, *, binaries: Path | None = None, configuration: str = "") -> None:
+        """`configuration` is lines of postgresql.conf, for a cluster that is made now."""
+        self._configuration = _CONFIGURATION + configuration
         self._folder = folder.absolute()
         self._binaries = binaries or bundled_binaries()
         self._account = _account()
@@ -138,12 +141,12 @@ class EmbeddedPostgres:
         """Initialised beside its place and then moved, so that a start which was cut short leaves no half of one."""
         making = self._folder / "making"
         if making.exists():
-            await self._run_command(["rm", "-rf", str(making)])
+            await asyncio.to_thread(shutil.rmtree, making)
         await self._run(
             "initdb", "-D", str(making), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"
         )
         with (making / "postgresql.conf").open("a") as configuration:
-            configuration.write(_CONFIGURATION)
+            configuration.write(self._configuration)
         making.rename(self._data)
 
     async def _start_server(self) -> None:
@@ -169,17 +172,20 @@ class EmbeddedPostgres:
         with output.open("w") as written:
             # in a thread: the subprocesses of uvloop run as no other user
             run: Callable[..., subprocess.CompletedProcess[bytes]] = subprocess.run
-            process = await asyncio.to_thread(
-                run,
-                command,
-                input=text.encode(),
-                stdout=written,
-                stderr=subprocess.STDOUT,
-                cwd=self._folder,
-                env=_environment(),
-                start_new_session=True,  # a Ctrl-C at the terminal is for the one who asked, who then stops the server
-                **self._identity(),
-            )
+            try:
+                process = await asyncio.to_thread(
+                    run,
+                    command,
+                    input=text.encode(),
+                    stdout=written,
+                    stderr=subprocess.STDOUT,
+                    cwd=self._folder,
+                    env=_environment(),
+                    start_new_session=True,  # Ctrl-C at the terminal is for the one who asked, who then stops it
+                    **self._identity(),
+                )
+            except OSError as error:
+                raise Unavailable(f"{Path(command[0]).name} cannot be run: {error.strerror}") from error
         if expect is not None and process.returncode != expect:
             raise Unavailable(f"{Path(command[0]).name} failed: {output.read_text(errors='replace').strip()[-2000:]}")
         return process.returncode

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import asyncpg
 from asyncpg.transaction import Transaction
 
 from storage.commits import COMMIT, columns, in_order, receipts
@@ -95,4 +96,5 @@ async def _roll_back(connection: Connection, transaction: Transaction) -> None:
     try:
         await transaction.rollback()
     except Exception:
-        connection.terminate()
+        with suppress(asyncpg.InterfaceError):  # cut already, and the pool's again
+            connection.terminate()

@@ -25,6 +25,8 @@ from storage.migrate import migrate
 
 VERSIONS = ("18", "15")
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+# what a killed server left is in the memory of the operating system, which no test kills
+FORGETFUL = "fsync = off\nfull_page_writes = off\n"
 TEMPLATE = "migrated"
 SHARED = "shared"
 
@@ -35,7 +37,7 @@ class PostgresServer:
     def __init__(self, version: str, folder: Path) -> None:
         self.version = version
         self.binaries = bundled_binaries() if version == "18" else DEBIAN_15
-        self.embedded = EmbeddedPostgres(folder, binaries=self.binaries)
+        self.embedded = EmbeddedPostgres(folder, binaries=self.binaries, configuration=FORGETFUL)
         self._numbers = count(1)
 
     async def start(self) -> None:
@@ -83,7 +85,7 @@ class PostgresServers:
 
     def stop(self) -> None:
         for server in self._started.values():
-            in_thread(server.embedded.stop())
+            in_thread(server.embedded.stop(immediately=True))
         shutil.rmtree(self._folder)
 
 

@@ -55,9 +55,7 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(postgres_serve
     assert sorted(len(names) for names in applied) == [0, 0, 0, len(migrations())]
 
 
-async def test_a_migration_that_fails_leaves_nothing_of_itself(
-    postgres_server: PostgresServer, tmp_path: Path
-) -> None:
+async def test_a_migration_that_fails_leaves_nothing_of_itself(postgres_server: PostgresServer, tmp_path: Path) -> None:
     dsn = await postgres_server.fresh(migrated=False)
     (tmp_path / "0001_good.sql").write_text("CREATE TABLE good ();")
     (tmp_path / "0002_bad.sql").write_text("CREATE TABLE bad (); SELECT 1 / 0;")
@@ -68,10 +66,15 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(
     assert await migrate(dsn, tmp_path) == ["0002_bad"]
 
 
-async def test_a_changed_or_unknown_migration_is_refused(postgres_url: str, tmp_path: Path) -> None:
+def copied(folder: Path) -> Path:
+    """The project's migrations in another folder; answers the newest."""
     for path in FOLDER.glob("*.sql"):
-        (tmp_path / path.name).write_text(path.read_text())
-    newest = max(tmp_path.glob("*.sql"))
+        (folder / path.name).write_text(path.read_text())
+    return max(folder.glob("*.sql"))
+
+
+async def test_a_changed_or_unknown_migration_is_refused(postgres_url: str, tmp_path: Path) -> None:
+    newest = copied(tmp_path)
     content = newest.read_text()
     newest.write_text(content + "-- changed\n")
     assert (await check(postgres_url, tmp_path)).changed == [newest.stem]
