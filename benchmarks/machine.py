@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from storage.embedded import EmbeddedPostgres
+from tests.redis_server import RedisServer
 
 SERVER_CORE = {0}
 LOAD_CORE = {1}
@@ -125,15 +129,25 @@ def postgres() -> Iterator[str]:
     """An embedded PostgreSQL on the load's core; its DSN."""
     with tempfile.TemporaryDirectory(prefix="treesync-bench-") as folder:
         os.chmod(folder, 0o755)  # the database's own user must reach its folder
-        from storage.embedded import EmbeddedPostgres
-
         pin(LOAD_CORE)
         embedded = EmbeddedPostgres(Path(folder) / "postgres")
-        dsn = embedded.start()
+        dsn = asyncio.run(embedded.start())
         try:
             yield dsn
         finally:
-            embedded.stop()
+            asyncio.run(embedded.stop())
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """A Redis-compatible server on the load's core; its URL."""
+    with tempfile.TemporaryDirectory(prefix="treesync-bench-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
 
 
 @contextmanager
@@ -150,6 +164,7 @@ def treesync(dsn: str, redis_url: str = "", cores: set[int] = SERVER_CORE) -> It
         "LOG_LEVEL": "error",
     }
     with run([sys.executable, "-m", "server", "serve"], port, cores, extra) as server:
+        time.sleep(2)  # its first jobs
         yield server
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from typing import cast
 
 _TEXT = 0x81
 _BINARY = 0x82
@@ -44,8 +45,7 @@ class Peer(asyncio.Protocol):
         self._upgraded = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         lines = [
             f"GET {self._path} HTTP/1.1",
             f"Host: {self._host}",
@@ -56,7 +56,7 @@ class Peer(asyncio.Protocol):
         ]
         if self._subprotocol:
             lines.append(f"Sec-WebSocket-Protocol: {self._subprotocol}")
-        transport.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.transport.write(("\r\n".join(lines) + "\r\n\r\n").encode())
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
