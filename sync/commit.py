@@ -225,7 +225,7 @@ class CommitLoop:
         return place.room.cut(self._clock.token(MARK_CHARACTERS), self._clock.token(MARK_CHARACTERS)).batch
 
     async def _find_poison(self, place: OpenRoom, turn: Turn) -> None:
-        """Try op by op which ones the database cannot hold, so that they alone are refused (SEMANTICS 6)."""
+        """Find the ops that the database cannot hold, so that they alone are refused (SEMANTICS 6)."""
         clean: int | None = 0
         while clean is not None:
             batch = self._fly(place)
@@ -236,20 +236,26 @@ class CommitLoop:
             await self._recall_with(place, turn)
 
     async def _first_poison(self, cut: Cut, batch: Batch, turn: Turn, clean: int) -> int | None:
-        """Mark the first op that cannot be stored and answer its place; ops before `clean` are known to be storable.
-        What follows is judged again without it, for its value may have gone on into theirs."""
-        found: int | None = None
-        for place, (single, source) in enumerate(cut.singles(batch)):
-            if place < clean or found is not None:
-                continue  # to the end in any case: on the way the tree is taken back and made again
-            try:
-                await turn.rehearse(single)
-            except Unstorable:
-                if source is None:
-                    continue
-                source[0].poisoned.add(source[1])
-                found = place
-        return found
+        """Mark the first op that cannot be stored and answer how many before it can; the first `clean` are known to.
+        What follows it is judged again without it, for its value may have gone on into theirs, or they stand on it."""
+        if await _holds(turn, cut.first_ops(batch, len(cut.ops))):
+            for alone, (edit, place) in cut.lone_records(batch):
+                if not await _holds(turn, alone):
+                    edit.poisoned.add(place)
+            return None
+        refused = len(cut.ops)
+        while refused - clean > 1:
+            half = (clean + refused) // 2
+            if await _holds(turn, cut.first_ops(batch, half)):
+                clean = half
+            else:
+                refused = half
+        source = cut.source(clean)
+        if source is None:
+            return None  # the server's own op: not for a client to answer for
+        edit, place = source
+        edit.poisoned.add(place)
+        return clean
 
     # ---- a database that does not answer
 
@@ -274,6 +280,14 @@ class CommitLoop:
         await self._clock.sleep(RETRY_SECONDS)
         place.retry_at = 0.0  # a timer may fire a little before its time, and nothing else would wake this room
         self.wake(place)
+
+
+async def _holds(turn: Turn, batch: Batch) -> bool:
+    try:
+        await turn.rehearse(batch)
+    except Unstorable:
+        return False
+    return True
 
 
 def _batch_of(place: OpenRoom) -> Batch:

@@ -36,6 +36,8 @@ from sync.untyped import unstorable
 from sync.values import Refused
 from sync.verdict import SET_ASIDE_CODES, Asking, SetAside, Verdict
 
+Source = tuple[PendingEdit, int]  # an edit, and the place of an op in it
+
 _STRUCTURAL = (Delete, Move)  # what a writer who is still catching up may not do (SEMANTICS 22)
 
 
@@ -74,8 +76,8 @@ class Cut:
         self._firsts = firsts
         self._answered: dict[Numbered, tuple[str, Result]] = {}
         self._befores: list[Before] = []
-        self._sources: list[tuple[PendingEdit, int] | None] = []  # whose op each logged one is; None: the server's
-        self._aside: list[tuple[PendingEdit, int]] = []  # whose op each record holds
+        self._sources: list[Source | None] = []  # whose op each logged one is; None: the server's
+        self._aside: list[Source] = []  # whose op each record holds
         self._respace = Author(user="treesync", client=RESPACE + respace_id, via="server")
         self._respaced = 0
 
@@ -297,30 +299,29 @@ class Cut:
             rows.append(ConnectionRow(connection=held.connection, marks=held.marks, deleted=held.deleted, by=user))
         return rows
 
-    def singles(self, batch: Batch) -> Iterator[tuple[Batch, tuple[PendingEdit, int] | None]]:
-        """Each op and each record of a batch by itself, with the rows as that op left them, to learn which the database
-        cannot hold; and whose it is. Takes the tree back and brings it forth again: to be used up to its end."""
-        empty = msgspec.structs.replace(
-            batch,
-            ops=[],
-            nodes=[],
-            connections=[],
-            details=None,
-            detail_marks=None,
-            counters=[],
-            results=[],
-            conflicts=[],
-        )
+    def first_ops(self, batch: Batch, count: int) -> Batch:
+        """What a commit of only the first `count` ops of a batch would write, to learn whether the database can hold
+        them. The tree is taken back and made again on the way."""
+        first = _empty(batch)
+        first.ops = self.ops[:count]
         self.undo()
-        for place, op in enumerate(self.ops):
-            apply(self.tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
-            nodes, connections, details = self._rows(range(place, place + 1))
-            single = msgspec.structs.replace(empty, seq=op.seq - 1, ops=[op], nodes=nodes, connections=connections)
-            if details:
-                single.details, single.detail_marks = self.tree.details.details, self.tree.details.marks
-            yield single, self._sources[place]
+        self._apply_again(range(count))
+        first.nodes, first.connections, details = self._rows(range(count))
+        if details:
+            first.details, first.detail_marks = self.tree.details.details, self.tree.details.marks
+        self._apply_again(range(count, len(self.ops)))
+        return first
+
+    def lone_records(self, batch: Batch) -> Iterator[tuple[Batch, Source]]:
+        """Each conflict record of a batch by itself, and whose op it holds."""
         for record, source in zip(self.records, self._aside, strict=True):
-            yield msgspec.structs.replace(empty, conflicts=[record]), source
+            alone = _empty(batch)
+            alone.conflicts = [record]
+            yield alone, source
+
+    def source(self, place: int) -> Source | None:
+        """Whose op a logged one is; None: the server's."""
+        return self._sources[place]
 
     def client_counters(self) -> list[ClientCounter]:
         return [ClientCounter(user=user, client=client, last_n=n) for (user, client), n in self.used.items()]
@@ -331,8 +332,17 @@ class Cut:
 
     def redo(self) -> None:
         """Apply again what `undo` took back; effective ops need no judging."""
-        for op in self.ops:
+        self._apply_again(range(len(self.ops)))
+
+    def _apply_again(self, places: range) -> None:
+        for op in self.ops[places.start : places.stop]:
             apply(self.tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
+
+
+def _empty(batch: Batch) -> Batch:
+    return msgspec.structs.replace(
+        batch, ops=[], nodes=[], connections=[], details=None, detail_marks=None, counters=[], results=[], conflicts=[]
+    )
 
 
 def _number_nodes(effect: Effect, seq: int) -> None:

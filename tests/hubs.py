@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from sync.identity import Author, Identity, TreeKey
 from sync.limits import Limits
 from sync.nodes import Details
 from sync.ops import ImportedNode
-from sync.ports import Wire
+from sync.ports import Store, Wire
 from sync.protocol import ClientMessage
 from sync.session import Session
 from tests.clocks import ManualClock, settle
@@ -55,19 +56,28 @@ class ListOutbox:
 
 
 class Deployment:
-    """One database, one bus, and as many hubs as asked for, on one manual clock."""
+    """One database, one bus, and as many hubs as asked for, on one manual clock. `around` is put around the store of
+    each hub."""
 
-    def __init__(self, hubs: int = 1, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        hubs: int = 1,
+        limits: Limits | None = None,
+        *,
+        around: Callable[[Store], Store] | None = None,
+        exchange: LocalExchange | None = None,
+    ) -> None:
         self.clock = ManualClock()
         self.database = MemoryDatabase(self.clock)
-        self.exchange = LocalExchange()
+        self.exchange = exchange or LocalExchange()
+        self.around = around or _unchanged
         self.directory = MemoryDirectory(self.database)
         self.deaths: list[tuple[str, BaseException]] = []
         self.hubs = [self._hub(f"i{number}", limits or Limits()) for number in range(hubs)]
 
     def _hub(self, instance: str, limits: Limits) -> Hub:
         hub = Hub(
-            MemoryStore(self.database),
+            self.around(MemoryStore(self.database)),
             self.exchange.bus(),
             self.clock,
             instance=instance,
@@ -138,6 +148,10 @@ class Socket:
         assert outcomes, self.outbox.messages
         results: list[dict[str, Any]] = outcomes[0]["results"]
         return results
+
+
+def _unchanged(store: Store) -> Store:
+    return store
 
 
 def identity(user: str, tenant: str = "acme", role: str = "member") -> Identity:
