@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -110,7 +111,7 @@ async def dsn(postgres_servers: PostgresServers) -> str:
 
 @pytest.fixture
 async def instances(tmp_path: Path, dsn: str, redis: RedisServer) -> AsyncIterator[list[Command]]:
-    shared = {"DATABASE_URL": dsn, "REDIS_URL": redis.url}
+    shared: dict[str, Any] = {"DATABASE_URL": dsn, "REDIS_URL": redis.url}
     async with (
         treesync("serve", directory=tmp_path, **shared) as one,
         treesync("serve", directory=tmp_path, **shared) as two,
