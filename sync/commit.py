@@ -17,7 +17,7 @@ from sync.errors import NotFound, Unavailable, Unstorable
 from sync.follow import Follower
 from sync.limits import BATCH_BYTES, BATCH_ROWS
 from sync.open_room import OpenRoom
-from sync.pending import Refusal
+from sync.pending import ClientKey, PendingEdit, Refusal
 from sync.ports import Batch, Clock, Receipt, Store, Turn
 from sync.stats import HubStats
 
@@ -157,18 +157,20 @@ class CommitLoop:
 
     async def _recall_with(self, place: OpenRoom, turn: Turn | None) -> None:
         """Ask storage about clients whose numbers do not simply follow, before their edits are judged."""
-        room = place.room
-        for edit in room.inbox.unrecalled():
+        waiting: dict[ClientKey, list[PendingEdit]] = {}
+        for edit in place.room.inbox.unrecalled():
             if edit.ahead and turn is None:  # only the head tells whether its base exists (SEMANTICS 10)
                 place.contested = True
-                continue
-            numbers = [op.n for op in edit.ops]
-            user, client = edit.client
+            else:
+                waiting.setdefault(edit.client, []).append(edit)
+        for (user, client), edits in waiting.items():
+            numbers = sorted({op.n for edit in edits for op in edit.ops})
             if turn is None:
                 recalled = await self._store.recall(place.key, user, client, numbers)
             else:
                 recalled = await turn.recall(user, client, numbers)
-            room.inbox.recalled(edit, recalled)
+            for edit in edits:
+                place.room.inbox.recalled(edit, recalled)
 
     def _settle(self, place: OpenRoom, batch: Batch | None, receipt: Receipt | None) -> None:
         settled = place.room.settle(receipt)
