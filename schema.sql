@@ -421,6 +421,7 @@ CREATE FUNCTION commit_batches(
     OUT times timestamptz[], OUT versions bigint[]
 ) LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
 AS $$
 #variable_conflict use_variable
 DECLARE
