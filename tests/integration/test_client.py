@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from server.load import Load, Plan
 from sync.nodes import Point
 from sync.ops import ImportedNode
 from tests.commands import Command, free_port, treesync
+from tests.postgres_servers import PostgresServers
 from tests.redis_server import RedisServer
 from tests.waiting import until
 from treesync_client import Client, Landed, LiveTree, NotFound, Rejected, connect
@@ -55,16 +56,31 @@ class Site:
         return connect(f"ws://127.0.0.1:{self.ports[place]}/ws", self.commands[place].token(user), **options)
 
 
-@pytest.fixture
-async def site(tmp_path: Path, postgres_url: str) -> AsyncIterator[Site]:
+@asynccontextmanager
+async def opened(directory: Path, postgres: str) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
-        redis = RedisServer(tmp_path)
+        redis = RedisServer(directory)
         redis.start()
         stack.callback(redis.stop)
-        site = Site(tmp_path, {"DATABASE_URL": postgres_url, "REDIS_URL": redis.url}, stack)
+        site = Site(directory, {"DATABASE_URL": postgres, "REDIS_URL": redis.url}, stack)
         await site.start(0)
         await site.start(1)
         yield site
+
+
+@pytest.fixture
+async def site(tmp_path: Path, postgres_url: str) -> AsyncIterator[Site]:
+    """Instances that a test may kill, on either PostgreSQL."""
+    async with opened(tmp_path, postgres_url) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def standing(tmp_path_factory: pytest.TempPathFactory, postgres_servers: PostgresServers) -> AsyncIterator[Site]:
+    """Instances that stand through the whole module."""
+    server = await postgres_servers.get("18")
+    async with opened(tmp_path_factory.mktemp("standing"), await server.fresh()) as made:
+        yield made
 
 
 async def landed(answer: asyncio.Future[Answer]) -> Landed:
@@ -79,9 +95,9 @@ async def agree(*trees: LiveTree) -> None:
     assert not any(tree.core.resyncs for tree in trees)
 
 
-async def test_two_instances_edits_conflicts_rights_and_large_edits(site: Site) -> None:
+async def test_two_instances_edits_conflicts_rights_and_large_edits(standing: Site) -> None:
     """[BR2] [BR11] [OP7] [HT2] Over real sockets, both codecs."""
-    async with site.client("ada", 0) as ada, site.client("bo", 1, codec="json") as bo:
+    async with standing.client("ada", 0) as ada, standing.client("bo", 1, codec="json") as bo:
         number = await ada.create_tree("Strategy", visibility="tenant_edit", nodes=[ROOT])
         tree, other = await ada.open(number), await bo.open(number)
         changes = other.changes()
@@ -172,11 +188,11 @@ async def test_a_stopping_server_sends_its_clients_away_and_they_resume(site: Si
         assert "n1" in tree.nodes
 
 
-async def test_load_ends_by_itself_and_without_divergence(site: Site) -> None:
+async def test_load_ends_by_itself_and_without_divergence(standing: Site) -> None:
     """The load command's engine, on one instance."""
-    plan = Plan(url=f"http://127.0.0.1:{site.ports[0]}", rooms=2, clients=3, tenants=2, seconds=2.0, rate=60.0)
+    plan = Plan(url=f"http://127.0.0.1:{standing.ports[0]}", rooms=2, clients=3, tenants=2, seconds=2.0, rate=60.0)
     report = await asyncio.wait_for(
-        Load(plan, lambda tenant, user: site.commands[0].token(user, tenant)).run(), 3 * WITHIN
+        Load(plan, lambda tenant, user: standing.commands[0].token(user, tenant)).run(), 3 * WITHIN
     )
     assert report.is_good, report.differing
     assert report.clients == 6
@@ -186,8 +202,8 @@ async def test_load_ends_by_itself_and_without_divergence(site: Site) -> None:
     assert report.resyncs == 0
 
 
-async def test_the_demo_command_makes_one_tree_and_its_bots_edit_it(site: Site, tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{site.ports[0]}"
+async def test_the_demo_command_makes_one_tree_and_its_bots_edit_it(standing: Site, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{standing.ports[0]}"
     numbers = []
     for arguments in ((), ("--bots", "2", "--seconds", "2")):
         async with treesync("demo", "--url", url, *arguments, directory=tmp_path) as command:
@@ -195,7 +211,7 @@ async def test_the_demo_command_makes_one_tree_and_its_bots_edit_it(site: Site, 
             assert "Traceback" not in command.said()
             numbers.append(int(command.said().split("#tree=")[1].split("&")[0]))
     assert len(set(numbers)) == 1
-    async with connect(url, site.commands[0].token("ada", "demo")) as client:
+    async with connect(url, standing.commands[0].token("ada", "demo")) as client:
         view = msgspec.convert(await client.request("GET", f"/trees/{numbers[0]}"), TreeView)
         assert view.position.seq > 2
         tree = await client.open(numbers[0])
