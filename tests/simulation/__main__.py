@@ -1,6 +1,6 @@
 """Runs many seeds of the simulation: `python -m tests.simulation --seeds 50000 --ops 200 [--first 0] [--seed S]`.
 
-A seed that fails is named with the one command that replays it. All seeds are run; the exit code says whether any failed.
+A seed that fails is named with the one command that replays it. All seeds are run; the exit code says if any failed.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.identity import TreeKey
 from tests.simulation.plan import TENANT
+from tests.simulation.replica import Record
 
 if TYPE_CHECKING:
     from tests.simulation.client import Client
@@ -63,17 +64,15 @@ class Befalling:
     def _garbage(self) -> None:
         copy = self._copy()
         if copy.client.connection is not None:
-            message = self._random.choice(
-                [
-                    {"type": "edit", "tree": copy.tree, "ops": [{"n": 0, "base": 0, "op": "delete", "node": "root"}]},
-                    {"type": "edit", "tree": copy.tree, "ops": [{"n": -1, "base": 0, "op": "delete", "node": "a"}]},
-                    {"type": "edit", "tree": copy.tree, "ops": [{"base": 0, "op": "delete", "node": "root"}]},
-                    {"type": "explode"},
-                    {"type": "open", "tree": "one"},
-                    {"type": "presence", "tree": copy.tree},
-                ]
-            )
-            copy.client.connection.send(message)
+            messages: list[Record] = [
+                {"type": "edit", "tree": copy.tree, "ops": [{"n": 0, "base": 0, "op": "delete", "node": "root"}]},
+                {"type": "edit", "tree": copy.tree, "ops": [{"n": -1, "base": 0, "op": "delete", "node": "a"}]},
+                {"type": "edit", "tree": copy.tree, "ops": [{"base": 0, "op": "delete", "node": "root"}]},
+                {"type": "explode"},
+                {"type": "open", "tree": "one"},
+                {"type": "presence", "tree": copy.tree},
+            ]
+            copy.client.connection.send(self._random.choice(messages))
 
     # ---- instances
 

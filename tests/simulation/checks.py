@@ -49,8 +49,9 @@ class Checks:
             return
         world = self._world
         stuck = [
-            f"{client.name} tree {copy.tree}: {copy.state} at {copy.replica.seq if copy.replica else None} of "
-            f"{world.head(copy.tree).seq}, unanswered {[*copy.unanswered][:5]}, awaiting {[*copy.awaiting.values()][:3]}"
+            f"{client.name} tree {copy.tree}: {copy.state} at {copy.replica.seq if copy.replica else None} "
+            f"of {world.head(copy.tree).seq}, unanswered {[*copy.unanswered][:5]}, "
+            f"awaiting {[*copy.awaiting.values()][:3]}"
             for client in world.clients
             for copy in client.copies.values()
             if not copy.settled

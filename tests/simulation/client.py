@@ -61,7 +61,8 @@ class Client:
 
     def _backoff(self) -> float:
         self._failures = min(self._failures + 1, 8)
-        return self.world.random.random() * min(FIRST_WAIT_SECONDS * 2**self._failures, LONGEST_WAIT_SECONDS)
+        longest: float = min(FIRST_WAIT_SECONDS * 2**self._failures, LONGEST_WAIT_SECONDS)
+        return self.world.random.random() * longest
 
     def lost(self, connection: Connection) -> None:
         """The socket is gone: come back."""

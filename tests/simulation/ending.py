@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -156,6 +157,6 @@ def _same_memory(room: Tree, loaded: Tree) -> None:
     assert room.details == loaded.details
 
 
-def _difference(room: dict[str, object], loaded: dict[str, object]) -> str:
+def _difference(room: Mapping[str, object], loaded: Mapping[str, object]) -> str:
     differing = [one for one in room.keys() | loaded.keys() if room.get(one) != loaded.get(one)]
     return "; ".join(f"{one}: {room.get(one)} in the room, {loaded.get(one)} stored" for one in sorted(differing)[:2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TypeVar
@@ -112,8 +112,9 @@ class FaultyStore(faults.FaultyStore):
         if self._weather.database_down:
             return
         statement = self._store.commit(batches)
+        assert isinstance(statement, Coroutine)
         try:
-            statement.send(None)  # type: ignore[attr-defined]  # a coroutine: the in-memory database answers at once
+            statement.send(None)
         except (StopIteration, Unstorable):
             return
         raise AssertionError("the in-memory database answers at once")

@@ -14,7 +14,6 @@ from tests.simulation.asking import TYPES
 from tests.simulation.faults import POISON
 from tests.simulation.replica import Record, Replica
 
-
 # U+0000 as JSON writes it, and not a backslash followed by the text "u0000"
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -52,7 +51,7 @@ def check_intent(op: Record, before: dict[str, Record], after: Replica) -> None:
 def _inserted(op: Record, before: dict[str, Record], after: Replica) -> None:
     node = after.nodes.get(op["node"])
     if node is None:
-        assert op["parent"] not in after.nodes and op["parent"] is not None, f"not there: {op}"
+        assert op["parent"] not in {None, *after.nodes}, f"not there: {op}"
         return
     assert (node["parent"], node["type"], node["title"]) == (op["parent"], op["type"], op["title"]), op
     assert same(node["template_data"], op.get("template_data", {})), op
@@ -92,7 +91,7 @@ def _placed(op: Record, node_id: str, before: dict[str, Record], after: Replica)
     elif wished == node_id:
         return
     elif wished in before and before[wished]["parent"] == parent:
-        assert place > 0 and siblings[place - 1] == wished, f"not behind {wished} among {siblings}: {op}"
+        assert siblings[:place][-1:] == [wished], f"not behind {wished} among {siblings}: {op}"
     elif "after" not in op:
         assert place == len(siblings) - 1, f"not last among {siblings}: {op}"
 
@@ -115,7 +114,7 @@ def may_be_invalid(op: Record) -> bool:
             wrong = {"position", "metadata", "metadata.a.b", "metadata.huge", "metadata.nul"} & set(values)
             return bool(wrong) or values.get("title", "?") in ("", 5)
         case "move":
-            return "position" not in op and "after" not in op or ("parent" in op and "position" not in op)
+            return ("position" not in op and "after" not in op) or ("parent" in op and "position" not in op)
         case "delete":
             return "really" in op or "node" not in op
         case "connect":

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 MOST_CALLBACKS = 5_000_000  # a run takes about 50,000; beyond this something spins without letting time pass
 EPOCH = 1_800_000_000.0  # where the simulated clocks stand at the start, in seconds of Unix time
@@ -52,11 +52,13 @@ class Owner:
 _owner: ContextVar[Owner | None] = ContextVar("owner", default=None)
 
 
-class SimulatedLoop(asyncio.AbstractEventLoop):
+class SimulatedLoop:
     """See the module. Has what asyncio's futures, tasks, events and timeouts ask of a loop, and nothing else."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []
+        # to asyncio it is a loop like any other; of the many methods of one, only these are ever called
+        self._known = cast(asyncio.AbstractEventLoop, self)
         self._now = 0.0
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -77,22 +79,20 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def is_closed(self) -> bool:
         return False
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self._known, context)
         self._ready.append(handle)
         return handle
 
-    def call_later(  # type: ignore[override]
+    def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override]
+    def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = asyncio.TimerHandle(when, callback, args, self._known, context)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -100,12 +100,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """asyncio tells the loop so that it may tidy up; here a cancelled timer is passed over when its time comes."""
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._known)
 
-    def create_task(  # type: ignore[override]
+    def create_task(
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self._known, name=name, context=context)
         owner = _owner.get()
         kept = self._tasks if owner is None else owner.tasks
         kept[task] = None
@@ -123,7 +123,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run to the end of `work`; what it raises is raised."""
         outer = events._get_running_loop()
-        events._set_running_loop(self)
+        events._set_running_loop(self._known)
         try:
             task = self.create_task(work, name="simulation")
             for _ in range(MOST_CALLBACKS):

@@ -109,7 +109,7 @@ def draw(seed: int, ops: int = OPS) -> Plan:
         chances |= {
             "store_fails": random.choice([0, 0.02, 0.1]),
             "store_forgets": random.choice([0, 0.02, 0.1]),
-            "store_delay": random.choice([0.004, 0.03, 0.2]),
+            "store_delay": random.choice([0.004, 0.03, 0.1]),
             "poison": random.choice([0, 0, 0.02]),
         }
     if kind == "sockets" or everything:
@@ -129,5 +129,5 @@ def draw(seed: int, ops: int = OPS) -> Plan:
         limits=SMALL_LIMITS if random.random() < 0.3 else Limits(),
         small=small,
         check_presence=random.random() < 0.25,
-        **chances,  # type: ignore[arg-type]  # all of them floats
+        **chances,
     )

@@ -157,7 +157,7 @@ class Replica:
             keys = [self.nodes[one]["order"] for one in siblings]
             assert len(set(keys)) == len(keys), "two siblings share an order key"
         for connection in self.connections.values():
-            assert connection["from"] in self.nodes and connection["to"] in self.nodes, "a connection ends nowhere"
+            assert {connection["from"], connection["to"]} <= self.nodes.keys(), "a connection ends nowhere"
 
 
 def canonical(state: Record) -> bytes:

@@ -5,15 +5,14 @@ A bug comes with the plan that is likeliest to meet it, drawn anew for each seed
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
 from storage.memory_rows import TreeRows
-from sync import delivery, follow, judge, lobby, ops, placing, room
-from sync.apply import apply
+from sync import delivery, effects, follow, judge, lobby, ops, placing, room
 from sync.commit import CommitLoop
 from sync.cut import Cut
 from sync.errors import Unavailable
@@ -30,7 +29,6 @@ OPS = 80
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
-assert AsyncIterator
 
 
 def crowd(seed: int, **fields: Any) -> Plan:
@@ -51,16 +49,18 @@ def reordered(seed: int) -> Plan:
 
 
 def joining(seed: int) -> Plan:
-    return crowd(seed, store_delay=0.05, events={"reopen": 0.4, "cut": 0.2})
+    return crowd(seed, store_delay=0.05, small=True, events={"reopen": 0.4, "cut": 0.2})
 
 
 def paused(seed: int) -> Plan:
-    return crowd(seed, clients=2, pause=0.3)
+    """Much is sent twice, so that rooms are busy with nothing to write; then there is silence."""
+    return crowd(seed, clients=4, store_delay=0.02, resend=0.8, elsewhere=0.5, pause=0.3, follow_seconds=1.2)
 
 
 def roaming(seed: int) -> Plan:
     """Rooms are dropped and loaded all the time."""
-    return crowd(seed, clients=3, instances=3, store_delay=0.02, small=True, pause=0.2, events={"cut": 0.3})
+    busy = crowd(seed, clients=4, instances=3, store_delay=0.1, small=True, pause=0.15, events={"cut": 1.5})
+    return msgspec.structs.replace(busy, follow_seconds=1.7)
 
 
 def failing(seed: int) -> Plan:
@@ -151,9 +151,7 @@ def a_reparent_keeps_its_order_key(patch: Patch) -> None:
 
     def keep(tree: Tree, op: Any, asking: Any) -> Any:
         verdict = move(tree, op, asking)
-        if isinstance(verdict.effect, ops.Move | None.__class__):
-            return verdict
-        if hasattr(verdict.effect, "order"):
+        if isinstance(verdict.effect, effects.Move):
             verdict.effect.order = tree.nodes[op.node].node.order
         return verdict
 
@@ -220,10 +218,6 @@ def a_room_is_loaded_before_it_listens(patch: Patch) -> None:
     patch.setattr(lobby.Lobby, "_load", load)
 
 
-def messages_that_come_while_a_room_is_loaded_are_dropped(patch: Patch) -> None:
-    patch.setattr(lobby.Lobby, "keep", lambda self, key, payload: None)
-
-
 def a_return_misses_an_op(patch: Patch) -> None:
     after = Recent.after
     patch.setattr(Recent, "after", lambda self, seq: after(self, seq)[1:])
@@ -262,13 +256,11 @@ BUGS: list[tuple[Plant, Callable[[int], Plan]]] = [
     (a_gap_on_the_bus_is_ignored, reordered),
     (commits_that_come_while_a_room_is_busy_are_dropped, paused),
     (a_room_is_loaded_before_it_listens, roaming),
-    (messages_that_come_while_a_room_is_loaded_are_dropped, roaming),
     (a_return_misses_an_op, joining),
     (a_slow_reader_just_misses_ops, slow),
     (everyone_may_edit, ruled),
     (rights_are_read_once, ruled),
 ]
-assert apply
 
 
 @pytest.mark.parametrize(("plant", "plan"), BUGS, ids=[plant.__name__ for plant, _ in BUGS])
@@ -283,7 +275,7 @@ def test_a_planted_bug_is_found(plant: Plant, plan: Callable[[int], Plan], monke
     raise AssertionError(f"{MOST_SEEDS} seeds did not find it")
 
 
-@pytest.mark.parametrize("plan", sorted({plan for _, plan in BUGS}, key=lambda plan: plan.__name__))
+@pytest.mark.parametrize("plan", [crowd, resending, lossy, reordered, joining, paused, roaming, failing, slow, ruled])
 def test_without_the_bug_its_plan_holds(plan: Callable[[int], Plan]) -> None:
     for seed in range(5):
         simulate(plan(seed))

@@ -1,8 +1,8 @@
 """The simulation: 500 seeds of 200 ops, and that a seed is a history.
 
 TREESYNC_SIMULATION_SEEDS and TREESYNC_SIMULATION_OPS change how much is run; `make simulate SEEDS=50000` runs a night.
-[ED2, ED3, ED6, ED7, ED8, ED9, ED16, ED17, ED19, RS1, RS5, TR8, TR9, TR26, BR1, BR2, BR3, BR5, BR8, BR10, BR11, OP1, OP2,
-OP6, PR1, PR2, PR3, RP1, RP2, RP5, RP6, AC3, AC4, CF11, CF12, CL3, CL4, HT2, HT6]
+[ED2, ED3, ED6, ED7, ED8, ED9, ED15, ED19, RS1, TR11, TR12, TR26, BR1, BR2, BR3, BR5, BR8, BR10, BR11, OP2, OP6]
+[PR1, PR3, RP1, RP2, RP5, RP6, AC3, AC4, CF14, HT2, HT6]
 """
 
 from __future__ import annotations
