@@ -31,6 +31,13 @@ class PresenceShared(msgspec.Struct, tag="presence", kw_only=True):
     participants: list[ParticipantView]
 
 
+class VersionShared(msgspec.Struct, tag="version", kw_only=True):
+    """A version was kept."""
+
+    number: int
+    seq: int
+
+
 class Control(msgspec.Struct, tag="control", kw_only=True):
     """`rights`: read them again; the others carry out what an operator asked for, `claim` that a client_id moved."""
 
@@ -39,9 +46,10 @@ class Control(msgspec.Struct, tag="control", kw_only=True):
     user: str = ""
     client: str = ""
     instance: str = ""
+    since: float = 0.0  # when the claiming socket was welcomed there, in seconds since the epoch of Unix
 
 
-BusMessage = CommitShared | PresenceShared | Control
+BusMessage = CommitShared | PresenceShared | VersionShared | Control
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[BusMessage] = msgspec.msgpack.Decoder(BusMessage)

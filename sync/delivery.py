@@ -16,7 +16,7 @@ from sync.codec import CodecName
 from sync.limits import FRAME_BYTES
 from sync.open_room import OpenRoom
 from sync.pending import PendingEdit
-from sync.ports import LoggedOp, Wire
+from sync.ports import LoggedOp
 from sync.presence import views
 from sync.protocol import Outcome, Resumed, Snapshot, SnapshotReason
 from sync.recent import Commit, ops_message
@@ -96,9 +96,10 @@ class Delivery:
         )
         participant.parts.clear()
         participant.missed.clear()
-        for number, state in enumerate(encoded.parts, start=1):
-            part = msgspec.structs.replace(message, part=number, state=state)
-            participant.parts.append(wire.frame(wire.codec.encode(part)))
+        participant.parts.extend(
+            msgspec.structs.replace(message, part=number, state=state)
+            for number, state in enumerate(encoded.parts, start=1)
+        )
         participant.live = False
         participant.reached = encoded.position.seq
         self._stats.snapshots[reason or "open"] += 1
@@ -126,21 +127,11 @@ class Delivery:
         self.push(place, participant)
 
     def rows(self, place: OpenRoom, participant: Participant, rows: Sequence[LoggedOp]) -> None:
-        """Queue ops that were read from the log, in frames of a bounded size."""
+        """Queue ops that were read from the log."""
         for start in range(0, len(rows), CHUNK_OPS):
-            self._queue(place, participant, rows[start : start + CHUNK_OPS])
-
-    def _queue(self, place: OpenRoom, participant: Participant, rows: Sequence[LoggedOp]) -> None:
-        wire = participant.session.outbox.wire
-        message = ops_message(place.key.tree, rows)
-        payload = wire.codec.encode(message)
-        if len(payload) > FRAME_BYTES and len(rows) > 1:
-            half = len(rows) // 2
-            self._queue(place, participant, rows[:half])
-            self._queue(place, participant, rows[half:])
-            return
-        participant.parts.append(wire.frame(payload))
-        participant.reached = message.seq
+            chunk = rows[start : start + CHUNK_OPS]
+            participant.parts.append(chunk)
+            participant.reached = chunk[-1].seq
 
     def push(self, place: OpenRoom, participant: Participant) -> bool:
         """Write what is owed until the outbox is full. False: what comes next must be read from the log."""
@@ -148,17 +139,38 @@ class Delivery:
         while participant.parts:
             if outbox.full:
                 return True
-            outbox.write(participant.parts.popleft())
-        if participant.reached < room.recent.seq:
+            self._write_part(place, participant, participant.parts.popleft())
+        recent = room.recent.after(participant.reached)
+        if participant.reached < room.recent.seq or (recent and recent[0].ops.after != participant.reached):
             return False
-        for commit in room.recent.after(participant.reached):
+        for commit in recent:
             if outbox.full:
                 return True
-            outbox.write(_framed(outbox.wire, commit))
+            payload = commit.encoded(outbox.wire.codec)
+            if len(payload) > FRAME_BYTES:
+                self._large(place, participant)
+                return True
+            outbox.write(outbox.wire.frame(payload))
             participant.reached = commit.ops.seq
         participant.live = participant.reached == room.seq
         return participant.live
 
+    def _write_part(self, place: OpenRoom, participant: Participant, part: Snapshot | Sequence[LoggedOp]) -> None:
+        """Give a part, or put it back in halves where it is too large; a single op that is becomes a snapshot."""
+        if isinstance(part, Snapshot):
+            part.role = participant.role  # it may have changed since the snapshot was queued
+            participant.session.send(part)
+            return
+        wire = participant.session.outbox.wire
+        payload = wire.codec.encode(ops_message(place.key.tree, part))
+        if len(payload) <= FRAME_BYTES:
+            participant.session.outbox.write(wire.frame(payload))
+        elif len(part) > 1:
+            half = len(part) // 2
+            participant.parts.extendleft((part[half:], part[:half]))
+        else:
+            self._large(place, participant)
 
-def _framed(wire: Wire, commit: Commit) -> bytes:
-    return wire.frame(commit.encoded(wire.codec))
+    def _large(self, place: OpenRoom, participant: Participant) -> None:
+        place.room.forget_states()  # else a kept one would go out, with this very op behind it
+        self.snapshot(place, participant, reason="large")

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sync import bus_messages
 from sync.access import role_in
-from sync.bus_messages import Control
-from sync.delivery import Delivery
+from sync.delivery import CHUNK_OPS, Delivery
 from sync.errors import NotFound, TreesyncError, Unavailable
 from sync.housekeeping import Housekeeping
 from sync.identity import TreeKey
@@ -20,7 +18,7 @@ from sync.joining import Joining
 from sync.limits import Limits
 from sync.lobby import Lobby
 from sync.open_room import OpenRoom
-from sync.ports import Bus, Clock, Store
+from sync.ports import Clock, Store
 from sync.protocol import Open
 from sync.session import Participant, Session
 
@@ -39,11 +37,11 @@ class Entrance:
         delivery: Delivery,
         housekeeping: Housekeeping,
         store: Store,
-        bus: Bus,
         clock: Clock,
         limits: Limits,
         *,
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
+        entered: Callable[[OpenRoom, Session], None],
     ) -> None:
         self._instance = instance
         self._lobby = lobby
@@ -51,10 +49,10 @@ class Entrance:
         self._delivery = delivery
         self._housekeeping = housekeeping
         self._store = store
-        self._bus = bus
         self._clock = clock
         self._limits = limits
         self._spawn = spawn
+        self._entered = entered
 
     # ---- opening and leaving
 
@@ -78,11 +76,8 @@ class Entrance:
             if session.opening.get(message.tree) is message:
                 self.leave(session, message.tree)
             session.refuse(message, error.code, error.why, message.tree)
-            return
-        if not session.replaced:  # an older socket may still read, but does not take the pen back
-            who = session.identity.user
-            claim = Control(do="claim", user=who, client=session.client_id, instance=self._instance)
-            self._bus.publish(place.key, bus_messages.encode(claim))
+        else:
+            self._entered(place, session)
 
     async def _enter(self, session: Session, message: Open) -> OpenRoom:
         key = TreeKey(session.identity.tenant, message.tree)
@@ -128,12 +123,14 @@ class Entrance:
     async def _catch_up(self, place: OpenRoom, participant: Participant) -> None:
         """A reader so slow that its ops are no longer at hand: from the log, or a snapshot where that is shorter."""
         room = place.room
+        if participant.id not in room.participants:
+            return
         if room.seq - participant.reached > self._limits.resume_ops:
             self._delivery.snapshot(place, participant, reason="too_far")
             return
         reached = participant.reached
         try:
-            rows = await self._store.log(place.key, reached, room.seq)
+            rows = await self._store.log(place.key, reached, min(reached + CHUNK_OPS, room.seq))
         except Unavailable:
             await self._clock.sleep(_PAUSE_SECONDS)
             rows = []

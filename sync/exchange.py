@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sync import bus_messages
-from sync.bus_messages import CommitShared, Control, PresenceShared
+from sync.bus_messages import CommitShared, Control, PresenceShared, VersionShared
 from sync.codec import JSON
 from sync.errors import BadMessage
 from sync.follow import Follower
@@ -17,6 +17,7 @@ from sync.open_room import OpenRoom
 from sync.operator import Operator
 from sync.ports import Batch, Bus, Clock, Receipt
 from sync.presence import hear
+from sync.session import Session
 from sync.stats import HubStats
 from sync.writers import Writers
 
@@ -66,6 +67,19 @@ class Exchange:
         )
         self._bus.publish(place.key, bus_messages.encode(shared))
 
+    def claim(self, place: OpenRoom, session: Session) -> None:
+        """A socket opened a tree, and writes for its client from now on."""
+        if session.replaced:  # an older socket may still read, but does not take the pen back
+            return
+        control = Control(
+            do="claim",
+            user=session.identity.user,
+            client=session.client_id,
+            instance=self._writers.instance,
+            since=session.since,
+        )
+        self._bus.publish(place.key, bus_messages.encode(control))
+
     def order(self, key: TreeKey, control: Control) -> None:
         """Do something with a room, here and on every other instance that has it open."""
         place = self._lobby.get(key)
@@ -95,6 +109,8 @@ class Exchange:
             case PresenceShared():
                 hear(place, message, self._clock.monotonic())
                 self._housekeeping.presence_heard(place)
+            case VersionShared():
+                self._housekeeping.version_kept(place, message)
             case Control():
                 self._obey(place, message)
 
@@ -103,13 +119,19 @@ class Exchange:
             case "rights":
                 self._recheck(place)
             case "claim":
-                self._writers.claimed((place.key.tenant, control.user, control.client), place.key.tree)
+                self._claimed(place, control)
             case "resync":
                 self._operator.resync(place)
             case "kick":
                 self._operator.kick(place, control.participant)
             case "drain":
                 self._operator.drain(place)
+
+    def _claimed(self, place: OpenRoom, control: Control) -> None:
+        writer = (place.key.tenant, control.user, control.client)
+        newer = self._writers.claimed(writer, place.key.tree, control.since, control.instance)
+        if newer is not None:
+            self.claim(place, newer)
 
     def _recheck(self, place: OpenRoom) -> None:
         self._spawn(f"rights:{place.key.tree}", self._follower.recheck(place))

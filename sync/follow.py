@@ -70,7 +70,12 @@ class Follower:
         room = place.room
         if shared.epoch == room.epoch and shared.commit <= room.commit:
             return
-        ops = _read_frame(shared)
+        try:
+            ops = _read_frame(shared)
+        except BadMessage:  # another version's: the log has what it says
+            self._stats.bad_bus_messages += 1
+            self._refill_later(place)
+            return
         in_line = shared.epoch == room.epoch and shared.commit == room.commit + 1
         if not in_line or (ops is not None and ops.after != room.seq):
             self._refill_later(place)
@@ -107,7 +112,10 @@ class Follower:
 
     def continues(self, place: OpenRoom, head: Head) -> bool:
         """Whether the log goes on from what this room has confirmed."""
-        return head.epoch == place.room.epoch and head.commit >= place.room.commit
+        room = place.room
+        if head.epoch != room.epoch or head.commit < room.commit:
+            return False
+        return head.commit > room.commit or (head.seq, head.mark) == (room.seq, room.mark)
 
     def ingest(self, place: OpenRoom, missing: Missing) -> None:
         commit = place.room.ingest(missing)
@@ -119,12 +127,13 @@ class Follower:
     async def reset(self, place: OpenRoom) -> None:
         """The log is not the one this room knew: begin anew, and give everyone a snapshot (SEMANTICS 10).
 
-        A database behind what was confirmed here has been restored: its tree gets a new epoch, so that no client
-        takes its positions for those of the lost history. Raises Unavailable, NotFound.
+        A database behind what was confirmed here, or at the same commit with another one, has been restored: its tree
+        gets a new epoch, so that no client takes its positions for those of the lost history. Raises Unavailable,
+        NotFound.
         """
         former = place.room
         head = (await self._store.heads([place.key])).get(place.key)
-        if head is not None and head.epoch == former.epoch and head.commit < former.commit:
+        if head is not None and head.epoch == former.epoch and not self.continues(place, head):
             await self._store.renew_epoch(place.key, former.epoch, self._clock.token(EPOCH_CHARACTERS))
         room = Room(await self._store.load(place.key), self._limits)
         room.adopt(former)
@@ -167,7 +176,9 @@ class Follower:
             self._spawn(f"rights:{place.key.tree}", self.recheck(place))
         if place.busy:
             return
-        if head is None or head.epoch != room.epoch or head.commit < commit or head.commit > room.commit:
+        if head is not None and commit <= head.commit < room.commit:
+            return  # the room has moved on since it was asked
+        if head is None or head.commit > room.commit or not self.continues(place, head):
             self._refill_later(place)
 
     # ---- rights

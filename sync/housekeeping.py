@@ -6,13 +6,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sync import bus_messages, presence
-from sync.bus_messages import PresenceShared
+from sync.bus_messages import PresenceShared, VersionShared
 from sync.codec import JSON
 from sync.errors import TreesyncError, Unavailable
 from sync.follow import Follower
 from sync.identity import TreeKey
 from sync.open_room import OpenRoom
 from sync.ports import Bus, Clock, Store, TreeVersion
+from sync.protocol import VersionKept
 
 COMPARE_SECONDS = 2.0  # P4: the longest a lost bus message can stay unnoticed
 SWEEP_SECONDS = 1.0
@@ -99,7 +100,7 @@ class Housekeeping:
     def _sweep_presence(self, place: OpenRoom, now: float) -> None:
         presence.fade(place, now)
         if place.left:
-            self._to_flush[place] = None
+            self.presence_changed(place)
         if place.room.participants and now - place.presence_shared > presence.SHARE_SECONDS:
             self._share(place)
 
@@ -113,6 +114,16 @@ class Housekeeping:
         state = JSON.encode_value(room.state())
         version = TreeVersion(number=0, seq=room.seq, epoch=room.epoch, state=state)
         try:
-            await self._store.keep_version(place.key, version)
+            kept = await self._store.keep_version(place.key, version)
         except TreesyncError as error:
             self._log("version.not_kept", tree=place.key.tree, why=error.why)
+            return
+        if kept is not None:
+            shared = VersionShared(number=kept.number, seq=kept.seq)
+            self.version_kept(place, shared)
+            self._bus.publish(place.key, bus_messages.encode(shared))
+
+    def version_kept(self, place: OpenRoom, shared: VersionShared) -> None:
+        """Tell everyone here of a version that this or another instance has kept."""
+        for participant in place.room.participants.values():
+            participant.session.send(VersionKept(tree=place.key.tree, number=shared.number, seq=shared.seq))

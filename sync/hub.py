@@ -71,7 +71,7 @@ class Hub:
         self._tasks = Tasks(lambda name, error: self.on_task_death(name, error))
         spawn = self._tasks.spawn
         self._visits = Visits(clock)
-        self._writers = Writers()
+        self._writers = Writers(instance)
         self._history = History(store)
         self._lobby = Lobby(
             store, bus, clock, limits, spawn=spawn, heard=lambda key, payload: self._exchange.hear(key, payload)
@@ -100,7 +100,16 @@ class Hub:
         store, bus, clock, limits, spawn = self._store, self._bus, self._clock, self.limits, self._tasks.spawn
         joining = Joining(store, clock, self._follower, delivery, limits)
         self._entrance = Entrance(
-            self.instance, self._lobby, joining, delivery, self._housekeeping, store, bus, clock, limits, spawn=spawn
+            self.instance,
+            self._lobby,
+            joining,
+            delivery,
+            self._housekeeping,
+            store,
+            clock,
+            limits,
+            spawn=spawn,
+            entered=lambda *who: self._exchange.claim(*who),
         )
         self._intake = Intake(
             self._lobby, clock, delivery, self.stats, limits, wake=self._commits.wake, stopping=lambda: self.draining
@@ -151,7 +160,8 @@ class Hub:
     ) -> Session:
         """A socket whose token was good. An older socket of the same client stops writing (SEMANTICS 4)."""
         visit = self._visits.of(identity)
-        session = Session(identity, client_id, outbox, visit=visit, address=address, user_agent=user_agent)
+        now = self._clock.now()
+        session = Session(identity, client_id, outbox, since=now, visit=visit, address=address, user_agent=user_agent)
         self._writers.add(session)
         return session
 

@@ -47,6 +47,13 @@ class Joining:
         position = message.position
         if not isinstance(position, Position):
             return None
+        while True:
+            room = place.room
+            plan = await self._plan(place, position)
+            if room is place.room:  # else another history began while this one was read
+                return plan
+
+    async def _plan(self, place: OpenRoom, position: Position) -> Backlog | SnapshotReason:
         if position.epoch != place.room.epoch:
             return "epoch"
         if position.seq > place.room.seq:

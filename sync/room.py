@@ -112,8 +112,9 @@ class Room:
         """Rights are judged when the batch is cut (SEMANTICS 31)."""
         if self.rights.frozen:
             return Refusal("unavailable", "the tree is frozen")
-        # a participant's role is kept in line with the rights; who has none is looked up
-        role = role_in(self.rights, edit.identity) if edit.participant is None else edit.participant.role
+        # the role of a participant is kept in line with the rights as long as he is here; else it is looked up
+        one = edit.participant
+        role = one.role if one is not None and one.id in self.participants else role_in(self.rights, edit.identity)
         if not allows(role, "edit"):
             return Refusal("forbidden", "editing needs the role of an editor")
         ahead = any(not hasattr(op, "why") and op.base > self.seq for op in edit.ops) if self.was_reset else False

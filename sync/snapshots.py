@@ -7,10 +7,12 @@ from msgspec import structs
 
 from sync.codec import Codec
 from sync.identity import Position
-from sync.nodes import State
+from sync.limits import FRAME_BYTES
+from sync.nodes import Connection, Node, State
 
-# 1,000 nodes are about 200 kB: a part stays below the frame limit of 256 kB and its encoding below a millisecond
-PART_NODES = 1_000
+PART_NODES = 1_000  # and connections; 200 bytes each, so that a part is encoded in less than a millisecond
+
+Share = tuple[list[Node], list[Connection]]
 
 
 class EncodedState(msgspec.Struct, frozen=True):
@@ -21,13 +23,31 @@ class EncodedState(msgspec.Struct, frozen=True):
 
 
 def encode_state(state: State, position: Position, codec: Codec) -> EncodedState:
-    parts = []
-    for start in range(0, max(len(state.nodes), 1), PART_NODES):
-        last = start + PART_NODES >= len(state.nodes)
-        part = structs.replace(
-            state,
-            nodes=state.nodes[start : start + PART_NODES],
-            connections=state.connections if last else [],
-        )
-        parts.append(msgspec.Raw(codec.encode_value(part)))
+    """Parts of at most FRAME_BYTES, except where a single node is larger."""
+    parts: list[msgspec.Raw] = []
+    waiting = _shares(state)
+    while waiting:
+        nodes, connections = waiting.pop()
+        part = codec.encode_value(structs.replace(state, nodes=nodes, connections=connections))
+        if len(part) > FRAME_BYTES and len(nodes) + len(connections) > 1:
+            waiting += _halves(nodes, connections)
+        else:
+            parts.append(msgspec.Raw(part))
     return EncodedState(position, tuple(parts))
+
+
+def _shares(state: State) -> list[Share]:
+    """What each part brings, the last part first; a small state is one part."""
+    nodes, connections = state.nodes, state.connections
+    if len(nodes) + len(connections) <= PART_NODES:
+        return [(nodes, connections)]
+    shares: list[Share] = [(nodes[start : start + PART_NODES], []) for start in range(0, len(nodes), PART_NODES)]
+    shares += [([], connections[start : start + PART_NODES]) for start in range(0, len(connections), PART_NODES)]
+    return shares[::-1]
+
+
+def _halves(nodes: list[Node], connections: list[Connection]) -> list[Share]:
+    if nodes and connections:
+        return [([], connections), (nodes, [])]
+    half = (len(nodes) + len(connections)) // 2
+    return [(nodes[half:], connections[half:]), (nodes[:half], connections[:half])]

@@ -11,7 +11,8 @@ Writer = tuple[str, str, str]  # (tenant, user, client_id)
 class Writers:
     """See the module. The newest socket of a client writes; an older one is told once, and its edits are refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, instance: str) -> None:
+        self.instance = instance
         self.sessions: dict[Session, None] = {}
         self._newest: dict[Writer, Session] = {}
 
@@ -27,11 +28,16 @@ class Writers:
         if self._newest.get(_writer(session)) is session:
             del self._newest[_writer(session)]
 
-    def claimed(self, writer: Writer, tree: int) -> None:
-        """The client has opened a tree on another instance, and writes there from now on."""
+    def claimed(self, writer: Writer, tree: int, since: float, instance: str) -> Session | None:
+        """A socket of the client has opened a tree on another instance. An older one here stops writing; a newer one
+        that has the tree open is answered, for then it is the other that must stop."""
         session = self._newest.get(writer)
-        if session is not None and tree in session.opened:
-            _replace(session)
+        if session is None or tree not in session.opened:
+            return None
+        if (session.since, self.instance) > (since, instance):
+            return session
+        _replace(session)
+        return None
 
 
 def _writer(session: Session) -> Writer:

@@ -202,6 +202,9 @@ class Copy:
         for gone in message["left"]:
             self.participants.pop(gone, None)
 
+    def _on_version(self, message: Record) -> None:
+        """Of no concern to a copy."""
+
     def _on_role(self, message: Record) -> None:
         self.role = message["role"]
 
