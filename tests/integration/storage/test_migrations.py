@@ -11,11 +11,22 @@ import asyncpg
 import pytest
 
 from storage.migrate import FOLDER, check, migrate, migrations, verify
+from storage.postgres import PostgresStore
 from sync.errors import Clash, Unavailable
-from tests.postgres_servers import PostgresServer
+from tests.batches import node
+from tests.integration.storage.filled import new_tree
+from tests.postgres_servers import PostgresServer, opened
 
 ROOT = Path(__file__).parents[3]
-TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+MAKE_OWNER = """
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'plain_owner') THEN
+        CREATE ROLE plain_owner LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS;
+    END IF;
+END $$
+"""
+ACTIVITIES = "SELECT count(*) FROM user_activities"
+IN_DEFAULT = "SELECT count(*) FROM user_activities WHERE tableoid = 'user_activities_default'::regclass"
 
 
 def dumped(server: PostgresServer, dsn: str) -> list[str]:
@@ -97,3 +108,34 @@ def test_migrations_are_numbered_without_a_gap(tmp_path: Path) -> None:
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await check(f"postgresql://postgres@/none?host={tmp_path}")
+
+
+async def test_an_owner_without_superuser_can_migrate_and_serve(postgres_server: PostgresServer) -> None:
+    """What managed databases give: a role that may create roles and owns its database."""
+    dsn = await postgres_server.fresh(migrated=False)
+    admin = await asyncpg.connect(dsn)
+    try:
+        await admin.execute(MAKE_OWNER)
+        await admin.execute(
+            f'ALTER DATABASE "{await admin.fetchval("SELECT current_database()")}" OWNER TO plain_owner'
+        )
+        for role in ("treesync_app", "treesync_lister"):  # of this server already; a new one would make them itself
+            await admin.execute(f"GRANT {role} TO plain_owner WITH ADMIN OPTION")
+    finally:
+        await admin.close()
+    own = dsn.replace("postgres@", "plain_owner@")
+    await migrate(own)
+    async with opened(own) as database:
+        writer = await new_tree(database)
+        writer.insert(node("n1", "root"))
+        writer.set_aside(1, "Mine")
+        store = PostgresStore(database)
+        assert (await store.commit([writer.cut()]))[0].committed
+        assert len((await store.load(writer.key)).nodes) == 4
+        assert await database.tenants() == [writer.key.tenant]
+        async with database.transaction(writer.key.tenant) as connection:
+            assert await connection.fetchval("SELECT make_activity_partitions(now(), 1)") == 2
+            assert await connection.fetchval(IN_DEFAULT) == 0
+            assert await connection.fetchval(ACTIVITIES) == 3
+    async with opened(own) as database, database.transaction("somebody-else") as connection:
+        assert await connection.fetchval(ACTIVITIES) == 0
