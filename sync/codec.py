@@ -16,7 +16,7 @@ from sync.errors import BadMessage, Unreadable
 from sync.limits import VALUE_DEPTH
 from sync.nodes import State
 from sync.ops import Op
-from sync.protocol import Activity, ClientMessage, Edit, PresenceUpdate, ServerMessage
+from sync.protocol import Activity, ClientMessage, Edit, Hello, Open, PresenceUpdate, ServerMessage
 from sync.untyped import DuplicateKey, loads_json, pairs, unstorable
 
 CodecName = Literal["json", "msgpack"]
@@ -217,15 +217,18 @@ def _convert_message(raw: dict[str, Any]) -> ClientMessage:
 
 def _storable(message: ClientMessage) -> ClientMessage:
     """The message, if what it holds that no judge will look at could be stored. Raises BadMessage."""
-    value: Any = None
-    if isinstance(message, PresenceUpdate):
-        value = message.state
-    elif isinstance(message, Activity):
-        value = [event.data for event in message.events if event.data]
-    why = unstorable(value, VALUE_DEPTH + 1)
+    why = None
+    match message:
+        case PresenceUpdate():
+            why = unstorable(message.state, VALUE_DEPTH + 1)
+        case Activity():
+            why = unstorable(msgspec.to_builtins(message.events), VALUE_DEPTH + 2)
+        case Hello() | Open():
+            why = unstorable(msgspec.to_builtins(message))
     if why is not None:
         error = BadMessage(why)
-        error.ref = message.ref if isinstance(message, Activity) and message.ref is not msgspec.UNSET else None
+        ref = getattr(message, "ref", msgspec.UNSET)
+        error.ref = None if ref is msgspec.UNSET else ref
         raise error
     return message
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -50,5 +50,5 @@ class Position(msgspec.Struct, frozen=True):
     """
 
     epoch: str
-    seq: int
+    seq: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
     mark: str

@@ -18,6 +18,8 @@ from sync.limits import VALUE_DEPTH
 _ENVELOPE_DEPTH = 4  # op, nodes, node, template_data: what may stand around a value
 _READABLE_DEPTH = 64  # what lies deeper is left out before Python's reader, which gives up near 1,000, sees it
 _SHALLOWED_BYTES = 128 * 1024  # of a frame; a bomb in a larger body is not worth the time to read around it
+_INTEGER_CHARACTERS = 20  # 2^53 has 16 digits
+_BEYOND_STORING = 2**53
 
 
 class DuplicateKey(dict[str, Any]):
@@ -84,13 +86,18 @@ def pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def loads_json(data: bytes) -> Any:
     try:
-        return json.loads(data, object_pairs_hook=pairs)
+        return json.loads(data, object_pairs_hook=pairs, parse_int=_integer)
     except RecursionError as error:
         if len(data) > _SHALLOWED_BYTES:
             raise Unreadable("nested too deep to be read") from error
         return loads_json(_shallowed(data))
     except ValueError as error:
         raise Unreadable(f"not JSON: {error}") from error
+
+
+def _integer(text: str) -> int:
+    """Python reads no integer of more than 4,300 digits; one that is beyond storing is refused whatever it is."""
+    return int(text) if len(text) <= _INTEGER_CHARACTERS else _BEYOND_STORING
 
 
 # a string (one that does not end reaches to the end of the data), or a bracket outside of strings

@@ -54,6 +54,10 @@ class Speaker:
             heard.append(message)
         return heard
 
+    async def direct(self) -> list[Message]:
+        """The same without what is said to everybody in a tree."""
+        return [message for message in await self.answers() if message["type"] not in ("presence", "ops")]
+
     async def open(self, tree: int, **more: Any) -> Message:
         await self.say({"type": "open", "tree": tree, **more})
         return await self.hear("snapshot", "resumed", "error")

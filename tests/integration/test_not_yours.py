@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, get_args
 
 import asyncpg
 import httpx2
-import msgspec
 import pytest
 
 from server.auth import mint
@@ -213,7 +212,7 @@ ABOUT_NO_TREE = {"hello", "auth", "ping"}
 
 
 def test_every_message_that_names_a_tree_is_asked_below(scene: Scene) -> None:
-    kinds = {msgspec.inspect.type_info(kind).tag for kind in get_args(ClientMessage)}  # type: ignore[union-attr]
+    kinds = {kind.__struct_config__.tag for kind in get_args(ClientMessage)}
     assert kinds == messages(1, scene).keys() | ABOUT_NO_TREE
 
 
