@@ -18,6 +18,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
@@ -75,13 +76,18 @@ class EmbeddedPostgres:
 
     async def start(self) -> str:
         """Raises Unavailable where another process owns the folder or the server does not start."""
-        self._prepare_folders()
+        try:
+            self._prepare_folders()
+        except OSError as error:
+            raise Unavailable(f"{self._folder} cannot be used: {error.strerror}") from error
         self._take_lock()
         try:
             if not (self._data / "PG_VERSION").exists():
                 await self._make_cluster()
-            if await self._run("pg_ctl", "status", "-D", str(self._data), expect=None) != 0:
-                await self._start_server()
+            if await self._run("pg_ctl", "status", "-D", str(self._data), expect=None) == 0:
+                # left behind by a killed owner, or still stopping: begun anew, so that it is known what runs
+                await self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-w", "-t", str(_START_SECONDS))
+            await self._start_server()
             await self._make_database()
         except BaseException:
             self._release_lock()
@@ -96,17 +102,18 @@ class EmbeddedPostgres:
                 "pg_ctl", "stop", "-D", str(self._data), "-m", mode, "-w", "-t", str(_STOP_SECONDS), expect=None
             )
         finally:
+            if self.sockets.parent != self._folder:
+                with suppress(OSError):  # not empty: the server is still stopping
+                    self.sockets.rmdir()
             self._release_lock()
 
     def stop_at_exit(self) -> None:
         """The last resort of a process that ends without its loop: ask the server to stop, without waiting for it."""
         if self._lock is None:
             return
-        try:
+        with suppress(OSError, ValueError):
             pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
             os.kill(pid, signal.SIGINT)  # fast shutdown
-        except (OSError, ValueError):
-            pass
         self._release_lock()
 
     # ---- steps of the start

@@ -102,6 +102,19 @@ async def test_a_crash_loses_nothing_that_was_committed(folder: Path) -> None:
         await embedded.stop()
 
 
+async def test_a_socket_with_too_long_a_path_lies_elsewhere_and_is_cleared_away(folder: Path) -> None:
+    embedded = EmbeddedPostgres(folder / ("long" * 25))
+    assert len(str(embedded.sockets)) < 90
+    assert await answered(await embedded.start(), "SELECT 1") == 1
+    await embedded.stop()
+    assert not embedded.sockets.exists()
+
+
+async def test_a_folder_that_cannot_be_made_is_told() -> None:
+    with pytest.raises(Unavailable, match="cannot be used"):
+        await EmbeddedPostgres(Path("/dev/null/postgres")).start()
+
+
 async def test_why_it_does_not_start_is_told(folder: Path) -> None:
     broken = folder / "half" / "initdb"
     broken.parent.mkdir(parents=True)
