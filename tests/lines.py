@@ -12,8 +12,11 @@ from sync.ports import Wire
 from sync.protocol import Auth, Hello, Welcome
 from sync.session import Session
 from tests.hubs import Deployment, PlainWire, identity
+from tests.waiting import until
 from treesync_client.client import Client
 from treesync_client.link.line import LineLost
+from treesync_client.results import Answer, Landed
+from treesync_client.tree import LiveTree
 
 Frame = bytes | LineLost
 
@@ -145,3 +148,15 @@ class Network:
         options = {"dial": self.dial, "codec": self.codec.name, "longest_wait": 0.01, **options}
         options = {"token": f"acme/{user}", **options}
         return Client("ws://memory/ws", **options)
+
+
+async def agree(*trees: LiveTree) -> None:
+    """Every tree comes to the newest seq that any of them has, and they are equal there."""
+    await until(lambda: len({tree.seq for tree in trees}) == 1, "all have the same seq")
+    assert len({tree.digest for tree in trees}) == 1
+
+
+async def landed(answer: asyncio.Future[Answer]) -> Landed:
+    result = await asyncio.wait_for(answer, 5)
+    assert isinstance(result, Landed), result
+    return result
