@@ -46,6 +46,7 @@ from treesync_client.tree import LiveTree
 
 AGENT = "treesync-python/0.1"
 LINGER_SECONDS = 5.0  # for what is unanswered when a client is left
+RETRY_SECONDS = 2.0  # at most between tries on a living socket: a database that is back is used within 5 s (DESIGN §4)
 _LEAST_MESSAGE_BYTES = 1024  # below this no message is halved any more
 
 
@@ -97,14 +98,15 @@ class Client:
         self._kind = kind
         self._agent = agent
         self._open_timeout = open_timeout
-        self._backoff = Backoff(chance, longest=longest_wait)
+        backoff = Backoff(chance, longest=longest_wait)
+        self._retries = Backoff(chance, longest=min(longest_wait, RETRY_SECONDS))
         self._api = Api(web)
         self._keeper = Keeper(
             self,
             dial=dial or websocket_dial(socket_url, self._codec, agent),
             codec=self._codec,
             token=token,
-            backoff=self._backoff,
+            backoff=backoff,
         )
         self._trees: dict[int, LiveTree] = {}
         self._events: Stream[Event] = Stream()
@@ -190,7 +192,7 @@ class Client:
             number,
             say=self._keeper.say,
             post=self._post,
-            wait=self._backoff.wait,
+            wait=self._retries.wait,
             measure=lambda op: len(self._codec.encode_value(op)),
         )
         self._trees[number] = tree

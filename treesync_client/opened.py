@@ -39,7 +39,7 @@ from sync.protocol import (
 from sync.tree import Tree
 from sync.values import Refused
 from sync.verdict import Asking
-from treesync_client.errors import Rejected, fault
+from treesync_client.errors import Disconnected, Rejected, fault
 from treesync_client.queue import Entry
 from treesync_client.replica import Replica, author_of
 from treesync_client.results import Answer, Change, Replaced
@@ -95,6 +95,8 @@ class OpenTree:
         self._own_id = ""  # as a participant
         self._parts: list[State] = []
         self._paused = False
+        self._asks_later = False  # the tree is opened when the pause is over
+        self._ended: TreesyncError | None = None
         self._failures = 0  # of openings and of frames that do not follow, in a row
         self._presence: dict[str, Any] | None = None
 
@@ -112,6 +114,7 @@ class OpenTree:
             self.queue.renumber()
         self._user, self._client = user, client_id
         self.sending.limits, self.sending.message_bytes = limits, message_bytes
+        self._paused = False  # whatever it was for, this socket knows nothing of it
         self.replica.hide()
         if self.status != "gone":
             self.ask()
@@ -119,6 +122,7 @@ class OpenTree:
     def ask(self, *, fresh: bool = False) -> None:
         """Open the tree, at the newest position unless `fresh`."""
         self.status = "opening"
+        self._asks_later = False
         self._parts = []
         self._open_ref = self.sending.next_ref()
         position = UNSET if fresh or self.replica.position is None else self.replica.position
@@ -137,14 +141,15 @@ class OpenTree:
     def resume(self) -> None:
         """The pause is over."""
         self._paused = False
-        if self.status == "opening":
+        if self._asks_later and self.status == "opening":
             self.ask()
         self.flush()
 
     def close(self) -> None:
+        """Receive no more of it."""
         if self.status in ("open", "opening"):
             self._outside.say(Close(tree=self.number))
-        self.status = "gone"
+        self.end(Disconnected("the tree was closed"))
 
     # ---- what its owner does
 
@@ -155,6 +160,8 @@ class OpenTree:
         verdict = self.replica.verdict(op, asking)
         if isinstance(verdict, Refused) and verdict.code in ("invalid", "too_large"):
             settle(Rejected(verdict.why, code=verdict.code, op=op))
+        elif self.status == "gone":
+            settle(self._ended or Disconnected("the tree is closed"))
         elif self.role not in (*_EDITING, None):
             settle(Rejected(f"a {self.role} may not edit", code="forbidden", op=op))
         else:
@@ -323,8 +330,12 @@ class OpenTree:
         if self._failures == 1:
             self.ask()
         else:
-            self.status = "opening"
-            self._pause(self._failures)
+            self._ask_later(self._failures)
+
+    def _ask_later(self, failures: int) -> None:
+        self.status = "opening"
+        self._asks_later = True
+        self._pause(failures)
 
     def _hear_presence(self, message: PresenceView) -> None:
         for one in message.participants:
@@ -341,8 +352,7 @@ class OpenTree:
         if notice.code == "tree_deleted":
             self.end(fault("not_found", "the tree was deleted"))
         elif notice.code == "draining":  # of this tree alone; one for the whole socket does not come here
-            self.status = "opening"
-            self._pause(1)
+            self._ask_later(1)
 
     def _error(self, error: Error) -> None:
         if self.sending.owns(error.ref):
@@ -350,7 +360,7 @@ class OpenTree:
         elif self.status == "opening" and error.ref == self._open_ref:
             if error.code in LATER:
                 self._failures += 1
-                self._pause(self._failures)
+                self._ask_later(self._failures)
             else:
                 self.end(fault(error.code, error.why))
         elif error.code in ("not_found", "forbidden"):  # no longer ours to see, or put out by an operator
@@ -362,6 +372,7 @@ class OpenTree:
         """Give up; what is unanswered stays in the queue."""
         if self.status != "gone":
             self.status = "gone"
+            self._ended = error
             self.queue.give_up(error)
             self._outside.gone(error)
 

@@ -193,10 +193,9 @@ class LiveTree(Editing):
         self.core.present(dict(state))
 
     def close(self) -> None:
-        """Let go of it: no more of it is received. Its queue is kept until the client opens it again."""
+        """Let go of it: no more of it is received. What is unanswered is told `Disconnected`, and stays in the queue
+        until the client opens it again."""
         self.core.close()
-        self._changes.end()
-        self._events.end()
 
     async def drained(self) -> None:
         """Wait until nothing is unanswered."""

@@ -157,6 +157,25 @@ async def test_a_server_that_is_not_there_is_told_in_time(network: Network) -> N
             pass
 
 
+async def test_a_closed_tree_takes_no_edits_and_goes_on_when_it_is_opened_again(network: Network, key: TreeKey) -> None:
+    """[OP10]"""
+    async with network.client() as ada:
+        tree = await ada.open(key.tree)
+        network.deaf = (Edit,)
+        waiting = tree.update("root", title="Unheard")
+        await asyncio.sleep(0)
+        tree.close()
+        network.deaf = ()
+        with pytest.raises(Disconnected):
+            await waiting
+        with pytest.raises(Disconnected):
+            await tree.update("root", title="Refused")
+        assert await ada.open(key.tree) is tree
+        network.cut()
+        await landed(tree.update("root", title="Heard"))
+        assert tree.nodes["root"].title == "Heard"
+
+
 async def test_leaving_waits_for_answers(network: Network, key: TreeKey) -> None:
     async with network.client() as ada:
         tree = await ada.open(key.tree)

@@ -239,6 +239,30 @@ def test_participants_come_change_and_leave(ada: MiniClient) -> None:
     assert not ada.tree.participants
 
 
+def test_a_pause_that_ends_while_the_tree_is_being_opened_opens_it_no_second_time(ada: MiniClient) -> None:
+    """[OP1]"""
+    ada.edit(insert("n1"))
+    refuse(ada, "unavailable")
+    ada.cut()
+    ada.connect()
+    ada.tree.resume()  # the timer of the old socket
+    assert [type(message) for message in ada.outbound] == [Open]
+    ada.pauses.clear()
+    ada.settle()
+    assert isinstance(ada.answers[0], Landed)
+
+
+def test_a_new_socket_does_not_wait_for_a_pause_of_the_old_one(ada: MiniClient) -> None:
+    """[RP6]"""
+    ada.edit(insert("n1"))
+    refuse(ada, "unavailable")
+    ada.pauses.clear()  # its timer never fires
+    ada.cut()
+    ada.connect()
+    ada.settle()
+    assert isinstance(ada.answers[0], Landed)
+
+
 def test_presence_is_said_again_on_the_next_socket(ada: MiniClient) -> None:
     """[PR3]"""
     ada.tree.present({"selection": ["n1"]})
