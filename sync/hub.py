@@ -188,6 +188,8 @@ class Hub:
             participant = session.opened.get(place.key.tree)
             if participant is not None and not participant.live:
                 self._entrance.push(place, participant)
+            elif participant is not None and participant.missed:
+                self._housekeeping.presence_heard(place)
 
     def receive(self, session: Session, decoded: Decoded, size: int = 0) -> None:
         """One message of a welcomed socket. Answers go through its outbox; nothing is awaited."""

@@ -58,9 +58,10 @@ class Inbox:
 
     def _follows(self, edit: PendingEdit) -> bool:
         """Whether the edit's numbers go on where this client's stand; only then nothing must be looked up."""
-        expected = self._expected.get(edit.client, self.counters.get(edit.client))
+        expected = self.counters.get(edit.client)
         if expected is None:
             return False
+        expected = max(expected, self._expected.get(edit.client, 0))  # what waits may be stored already, and more
         for op in edit.ops:
             expected += 1
             if op.n != expected:
