@@ -4,12 +4,13 @@
 #   make run                the server with a demo tree on http://127.0.0.1:8000 (PORT=… overrides)
 #   make test               every test
 #   make lint types         ruff, mypy
-#   make simulate SEEDS=N   N seeds of the simulation, for a night
+#   make simulate SEEDS=N   N seeds of the simulation, from FIRST on, for a night
 #   make bench              the benchmarks; writes benchmarks/RESULTS.md
 #   make clean              removes what the others made; the data in .treesync stays
 
 PORT ?= 8000
 SEEDS ?= 500
+FIRST ?= 0
 # pytest workers; a file stays with one worker, so that its server is started once
 WORKERS ?= 2
 TESTS ?= tests
@@ -44,7 +45,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 simulate: $(VENV)/.dev
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --first $(FIRST) --seeds $(SEEDS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -178,6 +178,16 @@ async def test_a_deleted_tree_is_closed_for_everyone(table: Table, ada: Person, 
     assert (await ada.socket.open(table.key))["code"] == "not_found"
 
 
+async def test_a_kept_version_is_announced(table: Table, ada: Person, bo: Person) -> None:
+    """[AC5]"""
+    for half in range(2):
+        await ada.do(*({"op": "update", "node": "idea", "set": {"title": f"{half}.{n}"}} for n in range(100)))
+    await pass_time(table, 2)
+    for person in (ada, bo):
+        (version,) = person.heard("version")
+        assert (version["tree"], version["number"], version["seq"]) == (table.key.tree, 1, table.seq + 200)
+
+
 # ---- sockets of one client, operators, the end
 
 
