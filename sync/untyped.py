@@ -86,7 +86,8 @@ def pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def loads_json(data: bytes) -> Any:
     try:
-        return json.loads(data, object_pairs_hook=pairs, parse_int=_integer)
+        # decoded here: Python's reader would take UTF-16 and UTF-32 too, and JSON is UTF-8 (RFC 8259 §8.1)
+        return json.loads(data.decode(), object_pairs_hook=pairs, parse_int=_integer)
     except RecursionError as error:
         if len(data) > _SHALLOWED_BYTES:
             raise Unreadable("nested too deep to be read") from error
