@@ -93,6 +93,8 @@ def configure(settings: Settings, secrets: Iterable[str] = (), stream: TextIO | 
     root.setLevel(settings.log_level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # a traceback a second while the database is away; `/health` and our own warnings say it once
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     return redaction
 
 
