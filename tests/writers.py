@@ -7,6 +7,8 @@ and in what its author was told, under whatever number and client it went.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -78,14 +80,13 @@ class Writer:
         self.acknowledged[mark] = told.seq
 
     async def write_until(self, enough: asyncio.Event, *, pause: float) -> None:
-        """An op, its answer, a pause that stands for a person's hands, and again."""
+        """A pause of about that many seconds, which stands for a person's hands, an op, its answer, and again."""
+        hands = random.Random(self.user)  # so that they do not all write in the same moment, yet alike in each run
         while not enough.is_set():
-            await self.send()
-            try:
-                async with asyncio.timeout(pause):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause * hands.uniform(0.0, 2.0)):
                     await enough.wait()
-            except TimeoutError:
-                continue
+            await self.send()
 
     def losses(self) -> list[Lost]:
         """The sockets it has lost since it was last asked."""
