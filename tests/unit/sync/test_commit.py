@@ -19,28 +19,13 @@ from sync.room import tree_of
 from tests.clocks import settle
 from tests.faults import Fault, FaultyStore, FaultyTurn
 from tests.hubs import Deployment, Socket, root
+from tests.trouble import Trouble
 
 POISON = "☠"
 
 
-class Trouble:
-    """What goes wrong next: faults by the name of the call, each for one call or, with `always`, for all of them."""
-
-    def __init__(self) -> None:
-        self.once: dict[str, list[Fault]] = {}
-        self.always: dict[str, Fault] = {}
-        self.calls: list[str] = []
-        self.gates: dict[str, asyncio.Event] = {}
-
-    def decide(self, name: str) -> Fault:
-        self.calls.append(name)
-        waiting = self.once.get(name)
-        return waiting.pop(0) if waiting else self.always.get(name, "none")
-
-    async def pause(self, name: str) -> None:
-        gate = self.gates.get(name)
-        if gate is not None:
-            await gate.wait()
+class StrictTrouble(Trouble):
+    """Trouble with a database that is particular, too."""
 
     def around(self, store: Store) -> Store:
         return Strict(store, self.decide, self.pause)
@@ -92,7 +77,7 @@ class StrictTurn(FaultyTurn):
 
 @pytest.fixture
 def trouble() -> Trouble:
-    return Trouble()
+    return StrictTrouble()
 
 
 @pytest.fixture
