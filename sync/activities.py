@@ -1,26 +1,28 @@
-"""What an accepted op is called in the activity log (spec 000's types)."""
+"""What an accepted op is called in the activity feed (spec 000)."""
 
 from __future__ import annotations
 
-from sync.ops import Op, Update
+from sync import ops
+from sync.ops import Op
 
-_ACTIVITIES = {
-    "insert": "node_created",
-    "update": "node_edited",
-    "move": "node_moved",
-    "delete": "node_deleted",
-    "restore": "node_restored",
-    "connect": "connection_created",
-    "disconnect": "connection_deleted",
-    "configure": "tree_edited",
-    "import": "nodes_imported",
+_ACTIVITIES: dict[type[Op], str] = {
+    ops.Insert: "node_created",
+    ops.Update: "node_edited",
+    ops.Move: "node_moved",
+    ops.Delete: "node_deleted",
+    ops.Restore: "node_restored",
+    ops.Connect: "connection_created",
+    ops.Disconnect: "connection_deleted",
+    ops.Configure: "tree_edited",
+    ops.Import: "nodes_imported",
 }
 
 
 def activity_of(op: Op) -> str:
-    if isinstance(op, Update):
+    if type(op) is ops.Update:
         if isinstance(op.connection, str):
             return "connection_edited"
-        if any(path.startswith("template_data.") for path in op.set or ()):
-            return "template_filled"
-    return _ACTIVITIES[str(op.__struct_config__.tag)]
+        for path in op.set or ():
+            if path.startswith("template_data."):
+                return "template_filled"
+    return _ACTIVITIES[type(op)]

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from sync.activities import activity_of
 from sync.apply import RESPACE, Stamp, apply, inverse
 from sync.codec import Malformed
-from sync.effects import Effect
+from sync.effects import Effect, Import, Restore
 from sync.identity import Author
 from sync.judge import judge
 from sync.limits import Limits
@@ -280,8 +280,11 @@ class Cut:
         details = False
         for place in places:
             op, before = self.ops[place], self._befores[place]
-            by |= dict.fromkeys((node_id for node_id, _ in before.nodes), op.author.user)
-            connections |= dict.fromkeys((one for one, _ in before.connections), op.author.user)
+            user = op.author.user
+            for node_id, _ in before.nodes:
+                by[node_id] = user
+            for connection_id, _ in before.connections:
+                connections[connection_id] = user
             details = details or bool(before.details)
         return self._node_rows(by), self._connection_rows(connections), details
 
@@ -347,9 +350,8 @@ def _empty(batch: Batch) -> Batch:
 
 def _number_nodes(effect: Effect, seq: int) -> None:
     """Nodes that travel inside an op carry its seq (SEMANTICS 30)."""
-    nodes = getattr(effect, "nodes", None)
-    if nodes is not None:
-        effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in nodes]  # type: ignore[union-attr]
+    if isinstance(effect, Restore | Import):
+        effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in effect.nodes]
 
 
 def _target(op: Op | Malformed) -> str:

@@ -126,7 +126,7 @@ class Tree:
     @property
     def digest(self) -> str:
         """Two sums over every live node and connection, in hex: equal trees have equal ones (P9, SEMANTICS 30)."""
-        return f"{self._sum:08x}{self._xor:08x}"
+        return f"{self._sum % _DIGEST_MODULUS:08x}{self._xor:08x}"
 
     # ---- replacing
 
@@ -137,7 +137,12 @@ class Tree:
             self.nodes.pop(node_id, None)
         else:
             self.nodes[node_id] = held
-        if before is None or held is None or _place(before) != _place(held):
+        if (
+            before is None
+            or held is None
+            or before.node.order != held.node.order
+            or before.node.parent != held.node.parent
+        ):
             self._reindex(node_id, before, held)
         self._count(before, held)
         return before
@@ -180,11 +185,14 @@ class Tree:
     def _count(self, before: Held | None, held: Held | None) -> None:
         if before is not None and before.deleted is None:
             self.live -= 1
-            self._fold(-1, self._hashes.pop(before.node.id))
+            hashed = self._hashes.pop(before.node.id)
+            self._sum -= hashed
+            self._xor ^= hashed
         if held is not None and held.deleted is None:
             self.live += 1
             hashed = self._hashes[held.node.id] = _node_hash(held.node)
-            self._fold(1, hashed)
+            self._sum += hashed
+            self._xor ^= hashed
 
     def _untouch(self, connection: Connection) -> None:
         for end in {connection.source, connection.target}:
@@ -194,7 +202,7 @@ class Tree:
                 del self._touching[end]
 
     def _fold(self, sign: int, hashed: int) -> None:
-        self._sum = (self._sum + sign * hashed) % _DIGEST_MODULUS
+        self._sum += sign * hashed
         self._xor ^= hashed
 
     # ---- checking (tests and simulation)
@@ -218,10 +226,6 @@ class Tree:
                 assert end in self.nodes, "a connection ends nowhere"
                 assert held_connection.deleted is not None or self.nodes[end].deleted is None
         assert self.live == sum(1 for held in self.nodes.values() if held.deleted is None)
-
-
-def _place(held: Held) -> tuple[str | None, str]:
-    return held.node.parent, held.node.order
 
 
 def _node_hash(node: Node) -> int:
