@@ -17,8 +17,9 @@ from websockets.asyncio.client import connect as websocket
 from tests.commands import Command, treesync
 from tests.postgres_servers import PostgresServers
 from tests.redis_server import RedisServer
+from tests.speakers import speaking
 from tests.waiting import until
-from tests.writers import Writers, all_replicas_agree, made, mark_of, told_the_truth, writers
+from tests.writers import ROOT, Writers, all_replicas_agree, logged, made, mark_of, told_the_truth, writers
 
 WRITERS = 50
 PAUSE = 0.2  # seconds between two ops of a writer: 250 ops/s in all
@@ -206,3 +207,26 @@ async def _until_fast(crossing: Crossing, seconds: float = 20.0) -> None:
 
 def _share(taken: list[float], share: float) -> float:
     return taken[min(len(taken) - 1, int(share * len(taken)))]
+
+
+async def test_an_op_that_is_sent_again_to_the_other_instance_counts_once(instances: list[Command], dsn: str) -> None:
+    """[ED3] [HS10] [OP1] One client_id, two sockets on two instances: the newest writes, and nothing is done twice."""
+    first, second = instances
+    tree = await made(first)
+    ops = [
+        {"n": n, "base": 0, "op": "insert", "node": f"n{n}", "parent": ROOT, "type": "metric", "title": f"ada:{n}"}
+        for n in (1, 2, 3)
+    ]
+    async with speaking(first, first.token()) as older, speaking(second, second.token()) as newer:
+        await older.open(tree)
+        landed = await older.results(tree, *ops)
+        assert [result["status"] for result in landed] == ["applied"] * 3
+        snapshot = await newer.open(tree)
+        assert snapshot["last_n"] == 3
+        again = await newer.results(tree, *ops, ops[0] | {"n": 4, "node": "n4", "title": "ada:4"})
+        assert [result["status"] for result in again] == ["duplicate"] * 3 + ["applied"]
+        assert [result["first"]["seq"] for result in again[:3]] == [result["seq"] for result in landed]
+        assert (await older.hear("notice"))["code"] == "replaced"
+        await older.say({"type": "edit", "tree": tree, "ops": [ops[0] | {"n": 5, "node": "n5"}]})
+        assert (await older.hear("error"))["code"] == "replaced"
+    assert [mark for _, mark in await logged(dsn, tree) if mark] == [f"ada:{n}" for n in (1, 2, 3, 4)]
