@@ -82,6 +82,9 @@ class Delivery:
         room, session = place.room, participant.session
         wire = session.outbox.wire
         encoded = room.encoded_state(wire.codec)
+        owed = participant.parts[0] if participant.parts else None
+        if ref is UNSET and isinstance(owed, Snapshot):
+            ref = owed.ref  # this one comes instead of an answer that was not given to its end
         message = Snapshot(
             ref=ref,  # type: ignore[arg-type]  # whatever the client chose, given back
             tree=room.key.tree,

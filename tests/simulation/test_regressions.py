@@ -238,6 +238,23 @@ async def test_a_client_that_closes_and_opens_at_once_is_answered_once(two: Depl
     assert len(two.hubs[0].places()[0].room.participants) == 1
 
 
+async def test_a_snapshot_that_replaces_an_answer_is_the_answer(two: Deployment) -> None:
+    """[WS7, OP11] The tree was given anew to everyone while a slow reader still waited for his first parts."""
+    key = await two.tree(root())
+    ada = two.socket("ada")
+    ada.outbox.full = True
+    ada.send({"type": "open", "ref": 5, "tree": key.tree})
+    await settle()
+    two.hubs[0].resync(key)
+    ada.outbox.full = False
+    two.hubs[0].drained(ada.session)
+    await settle()
+    (snapshot,) = ada.outbox.take("snapshot")
+    assert (snapshot["ref"], snapshot["reason"]) == (5, "resync")
+    two.hubs[0].resync(key)
+    assert "ref" not in ada.outbox.take("snapshot")[0]
+
+
 @pytest.mark.parametrize("call", ["heads", "missing"])
 async def test_nobody_is_called_ahead_of_a_head_that_was_not_read(two: Deployment, gates: Gates, call: str) -> None:
     """[OP5] An instance that is behind, and cannot ask, does not know."""
