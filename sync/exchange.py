@@ -107,7 +107,8 @@ class Exchange:
             case CommitShared():
                 self._follower.receive(place, message)
             case PresenceShared():
-                hear(place, message, self._clock.monotonic())
+                if hear(place, message, self._clock.monotonic()):
+                    self._housekeeping.presence_changed(place)
                 self._housekeeping.presence_heard(place)
             case VersionShared():
                 self._housekeeping.version_kept(place, message)

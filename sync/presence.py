@@ -27,8 +27,9 @@ def views(place: OpenRoom, but: Participant | None = None) -> list[ParticipantVi
     return here + [view for elsewhere in place.elsewhere.values() for view in elsewhere.participants.values()]
 
 
-def hear(place: OpenRoom, shared: PresenceShared, now: float) -> None:
-    """Take what another instance says of its people."""
+def hear(place: OpenRoom, shared: PresenceShared, now: float) -> bool:
+    """Take what another instance says of its people; answers whether it has people here for the first time, and so may
+    not have heard of ours."""
     known = place.elsewhere.get(shared.instance)
     before = known.participants if known is not None else {}
     after = {view.id: view for view in shared.participants}
@@ -38,6 +39,7 @@ def hear(place: OpenRoom, shared: PresenceShared, now: float) -> None:
         place.elsewhere[shared.instance] = Elsewhere(after, now)
     else:
         place.elsewhere.pop(shared.instance, None)
+    return known is None and bool(after)
 
 
 def fade(place: OpenRoom, now: float) -> None:
