@@ -114,8 +114,10 @@ class FaultyStore(faults.FaultyStore):
         statement = self._store.commit(batches)
         assert isinstance(statement, Coroutine)
         try:
+            self.refuse_poison(batches)
             statement.send(None)
         except (StopIteration, Unstorable):
+            statement.close()
             return
         raise AssertionError("the in-memory database answers at once")
 
