@@ -289,6 +289,25 @@ async def test_the_rights_of_a_busy_room_are_compared_too(two: Deployment, gates
     await settle()
 
 
+async def test_who_was_put_out_does_not_edit_with_the_role_he_had(two: Deployment, gates: Gates) -> None:
+    """[ED16, AC4] His edit was waiting when he lost every right to the tree."""
+    key = await two.tree(root())
+    ada, bo = await opened(two, key), await opened(two, key, "bo")
+    await bo.ask(key, {"n": 1, **insert("before")})
+    gate = gates.shut_at("recall", 2)
+    ada.edit(key, {"n": 7, **insert("far")})
+    await settle()
+    bo.outbox.take()
+    bo.edit(key, {"n": 2, **insert("b")})
+    await two.directory.set_visibility(key, "private")
+    two.hubs[0].rights_changed(key)
+    await settle()
+    gate.set()
+    await settle()
+    assert [message["code"] for message in bo.outbox.messages if message["type"] == "error"] == ["not_found"]
+    assert [one["code"] for one in results(bo)] == ["forbidden"]
+
+
 async def test_a_commit_that_arrives_while_a_room_is_loaded_is_not_lost(
     two: Deployment, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
