@@ -168,6 +168,8 @@ class Checks:
 
     async def end(self) -> None:
         """Everything that only the whole history can show."""
+        for client in self._world.clients:  # [HS10] each has one queue and one socket at a time, its newest
+            assert not client.times_replaced, f"the newest socket of {client.name} was told that it is replaced"
         for tree in range(1, self._world.plan.trees + 1):
             await Ending(self._world, TreeKey(TENANT, tree)).check(self.snapshots)
 
