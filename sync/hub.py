@@ -151,6 +151,7 @@ class Hub:
 
     async def close(self) -> None:
         await self._tasks.close()
+        await self._lobby.close()
         await self._bus.close()
 
     # ---- sockets

@@ -66,7 +66,7 @@ class Joining:
 
     async def _read_head(self, place: OpenRoom, seq: int) -> None:
         """The client may have heard from another instance first: where the database has come to that seq, so does this
-        room before it answers. Raises Unavailable: a client is called ahead only of what has been read."""
+        room before it answers. Raises Unavailable: a client is called ahead only of what has been read; NotFound."""
         head = (await self._store.heads([place.key])).get(place.key)
         if head is None:
             raise NotFound("no such tree")

@@ -72,6 +72,13 @@ class Lobby:
             self._heard(key, payload)
         return place
 
+    async def close(self) -> None:
+        """Whoever waits for a room that is being loaded waits in vain."""
+        loading = list(self._loading.values())
+        for task in loading:
+            task.cancel()
+        await asyncio.gather(*loading, return_exceptions=True)
+
     def keep(self, key: TreeKey, payload: bytes) -> None:
         """A bus message for a room that is not open: it waits where the room is being loaded, else it is nobody's."""
         early = self._early.get(key)

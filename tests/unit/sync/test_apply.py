@@ -276,3 +276,12 @@ def test_undoing_configure_puts_the_details_back() -> None:
     assert isinstance(before, Before)
     tree.undo(before)
     assert tree.details.details.name == "Strategy"
+
+
+def test_a_restored_connection_whose_end_a_replica_lacks_is_passed_over() -> None:
+    """[RP1]"""
+    grown = family()
+    connection = Connection(id="z", source="t", target="nowhere")
+    effect = effects.Restore(node="t", nodes=[node("t", "root", "a2")], connections=[connection])
+    apply(grown.tree, effect, Stamp(grown.seq + 1, "bo", "b1"))
+    assert "z" not in grown.tree.connections

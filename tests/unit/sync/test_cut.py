@@ -331,3 +331,14 @@ def test_results_say_what_differs() -> None:
     assert results[2].in_trash
     assert msgspec.to_builtins(results[2]) == {"n": 3, "status": "applied", "seq": 6, "in_trash": True}
     assert isinstance(results[1], Result)
+
+
+def test_a_replayed_reorder_of_a_trashed_node_is_kept_with_its_wish() -> None:
+    """[CF10, CF14]"""
+    bench = Bench()
+    bench.do(insert(1, "a"), delete(2, "a"), user="ada")
+    (result,) = bench.do({"n": 1, "op": "move", "node": "a", "after": "root"}, mode="replay")
+    assert result.conflict
+    assert result.conflict.code == "node_missing"
+    assert result.conflict.paths["placement"].mine == {"parent": "root", "after": "root"}
+    bench.do({**delete(2, "root"), "base": 1}, mode="replay", user="bo", policy="all_or_nothing")

@@ -296,3 +296,27 @@ class RawOutbox(ListOutbox):
 
     def write(self, frame: bytes) -> None:
         self.frames.append(frame)
+
+
+async def test_a_large_commit_on_another_codec_too_is_a_snapshot_for_who_catches_up(
+    one: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[BR9] A frame that went out on one codec may be too large on the other."""
+    key = await one.tree(root())
+    slow, _ = await behind(one, key, 2)
+    monkeypatch.setattr(delivery, "FRAME_BYTES", 100)
+    await drain(one, slow)
+    assert {message["reason"] for message in slow.outbox.take("snapshot")} == {"large"}
+
+
+async def test_a_snapshot_that_comes_instead_of_an_answer_answers(one: Deployment) -> None:
+    """[WS7, OP11]"""
+    key = await one.tree(root())
+    slow = one.socket("slow")
+    slow.outbox.full = True
+    slow.send({"type": "open", "ref": 8, "tree": key.tree})
+    await settle()
+    one.hubs[0].resync(key)
+    await drain(one, slow)
+    (snapshot,) = slow.outbox.take("snapshot")
+    assert (snapshot["ref"], snapshot["reason"]) == (8, "resync")

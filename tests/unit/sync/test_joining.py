@@ -6,6 +6,7 @@ import asyncio
 import copy
 from typing import Any
 
+import msgspec
 import pytest
 
 from sync import joining
@@ -293,3 +294,30 @@ async def test_a_socket_opens_so_many_trees() -> None:
     ada.send({"type": "close", "tree": keys[0].tree})
     assert (await ada.open(keys[2]))["type"] == "snapshot"
     await one.close()
+
+
+async def test_a_tree_that_is_purged_while_its_head_is_read(one: Deployment) -> None:
+    """[OP7]"""
+    key = await one.tree(root())
+    position = (await one.socket("ada").open(key))["position"]
+    await one.socket("idle").open(key)
+    rows = one.database.trees.pop(key)
+    one.database.trees[key] = rows
+    rows.deleted_at = 1.0
+    answer, _ = await back(one, key, {**position, "seq": 99})
+    assert answer["code"] == "not_found"
+
+
+async def test_a_position_of_a_history_that_ended_unnoticed(one: Deployment) -> None:
+    """[OP3] Reading the head finds another epoch, or none at all."""
+    key = await one.tree(root())
+    position = (await one.socket("ada").open(key))["position"]
+    rows = one.database.trees[key]
+    rows.head = msgspec.structs.replace(rows.head, epoch="e2", seq=99, commit=99)
+    answer, _ = await back(one, key, {**position, "seq": 50})
+    assert (answer["reason"], answer["position"]["epoch"]) == ("epoch", "e2")
+    answer, _ = await back(one, key, {**position, "seq": 50, "epoch": "e2"})
+    assert answer["reason"] == "epoch"
+    del one.database.trees[key]
+    answer, _ = await back(one, key, {**position, "seq": 10**9, "epoch": "e2"})
+    assert answer["code"] == "not_found"

@@ -251,3 +251,13 @@ def test_catch_up_over_several_commits_tells_their_times() -> None:
     assert message["authors"] == [{"user": "bo", "client": "bo-1"}, {"user": "bo", "client": "bo-1", "via": "agent"}]
     assert [op["by"] for op in message["ops"]] == [0, 0, 1]
     assert "digest" not in message
+
+
+def test_loading_keeps_connections() -> None:
+    bench = Bench()
+    bench.do(insert(1, "a"), {"n": 2, "op": "connect", "connection": "c", "from": "root", "to": "a"})
+    (batch,) = bench.batches
+    again = loaded()
+    again.nodes += batch.nodes
+    again.connections += batch.connections
+    assert rooms.tree_of(again).digest == bench.room.tree.digest
