@@ -67,10 +67,31 @@ def _writer_of(peer: Peer, tree: int, number: int, window: int) -> Writer:
     def make(n: int) -> bytes:
         return edit(tree, n, f"n{number}", f"Grow by {n} per cent", base=2)
 
-    writer = Writer(peer, make, window)
-    results = Counter(_RESULT)
-    peer.on_data = lambda data: writer.answers(found) if (found := results.feed(data)) else None
+    return _answered(Writer(peer, make, window), Counter(_RESULT))
+
+
+def _answered(writer: Writer, answers: Counter) -> Writer:
+    """Let the answers in what a writer's peer receives start its next edits."""
+    writer.peer.on_data = lambda data: writer.answers(found) if (found := answers.feed(data)) else None
     return writer
+
+
+async def ours_in_size(server: Server, nodes: int, seconds: float) -> Sample:
+    """One room of so many nodes, eight writers with one edit in flight each, over all of its nodes."""
+    jwt = token("ada")
+    tree = make_tree(server, jwt, nodes)
+    peers = await asyncio.gather(*(join(server.port, jwt, f"z{one}", tree) for one in range(WRITERS)))
+    writers = [_wandering_writer(peer, tree, number, nodes) for number, peer in enumerate(peers)]
+    sample = await flood(server, list(peers), writers, seconds)
+    _close(peers)
+    return sample
+
+
+def _wandering_writer(peer: Peer, tree: int, number: int, nodes: int) -> Writer:
+    def make(n: int) -> bytes:
+        return edit(tree, n, f"n{(n * 7919 + number) % nodes}", f"Grow by {n} per cent", base=2)
+
+    return _answered(Writer(peer, make, 1), Counter(_RESULT))
 
 
 async def relay_flood(server: Server, rooms: int, clients: int, writers: int, window: int, seconds: float) -> Sample:
@@ -87,9 +108,7 @@ async def relay_flood(server: Server, rooms: int, clients: int, writers: int, wi
 
 def _relay_writer(peer: Peer, number: int, window: int) -> Writer:
     writer = Writer(peer, lambda n: edit(1, n, f"n{number}", f"Grow by {n} per cent", base=2), window, opcode=0x82)
-    mine = Counter(f'"node":"n{number}"'.encode())
-    peer.on_data = lambda data: writer.answers(found) if (found := mine.feed(data)) else None
-    return writer
+    return _answered(writer, Counter(f'"node":"n{number}"'.encode()))
 
 
 def _close(peers: Sequence[Peer]) -> None:
