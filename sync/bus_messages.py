@@ -41,7 +41,7 @@ class VersionShared(msgspec.Struct, tag="version", kw_only=True):
 class Control(msgspec.Struct, tag="control", kw_only=True):
     """`rights`: read them again; the others carry out what an operator asked for, `claim` that a client_id moved."""
 
-    do: Literal["rights", "drain", "resync", "kick", "claim"]
+    do: Literal["rights", "resync", "kick", "claim"]
     participant: str = ""
     user: str = ""
     client: str = ""

@@ -125,8 +125,6 @@ class Exchange:
                 self._operator.resync(place)
             case "kick":
                 self._operator.kick(place, control.participant)
-            case "drain":
-                self._operator.drain(place)
 
     def _claimed(self, place: OpenRoom, control: Control) -> None:
         writer = (place.key.tenant, control.user, control.client)

@@ -105,10 +105,10 @@ class Follower:
         self._released(place)
 
     async def refill(self, place: OpenRoom) -> None:
-        """Read what is missing now, unless the room is busy already."""
-        if not place.busy:
-            place.busy = True
-            await self._refill(place)
+        """Read what is missing now. Not while the room is busy."""
+        assert not place.busy, "one batch, or one reading of the log, at a time"
+        place.busy = True
+        await self._refill(place)
 
     def continues(self, place: OpenRoom, head: Head) -> bool:
         """Whether the log goes on from what this room has confirmed."""

@@ -74,13 +74,12 @@ class Joining:
         for _ in range(_PAUSES):
             if behind or place.room.seq >= seq:
                 return
-            if place.busy:
-                await self._clock.sleep(_PAUSE_SECONDS)
-                continue
-            epoch = place.room.epoch
-            await self._follower.refill(place)
-            if place.room.epoch != epoch:
-                return
+            if not place.busy:
+                epoch = place.room.epoch
+                await self._follower.refill(place)
+                if place.room.epoch != epoch or place.room.seq >= seq:
+                    return
+            await self._clock.sleep(_PAUSE_SECONDS)
         raise Unavailable("this server has not come so far yet; try again")
 
     async def _resume(self, place: OpenRoom, position: Position) -> Backlog | SnapshotReason:

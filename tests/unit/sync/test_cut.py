@@ -342,3 +342,11 @@ def test_a_replayed_reorder_of_a_trashed_node_is_kept_with_its_wish() -> None:
     assert result.conflict.code == "node_missing"
     assert result.conflict.paths["placement"].mine == {"parent": "root", "after": "root"}
     bench.do({**delete(2, "root"), "base": 1}, mode="replay", user="bo", policy="all_or_nothing")
+
+
+def test_all_or_nothing_lists_what_was_refused_too() -> None:
+    """[CF12]"""
+    bench = Bench()
+    outcome = bench.outcome(insert(1, "a"), title(2, ""), mode="replay", policy="all_or_nothing")
+    assert outcome.landed is False
+    assert [(one.n, one.code) for one in outcome.results] == [(2, "invalid")]

@@ -384,3 +384,24 @@ async def test_rights_that_were_read_late_do_not_undo_newer_ones(one: Deployment
     one.hubs[0].rights_changed(key)
     await settle()
     assert room_of(one.hubs[0]).rights == newer
+
+
+async def test_a_head_that_was_read_before_a_commit_says_nothing(one: Deployment, trouble: Trouble) -> None:
+    """SEMANTICS 7: it counts against what was confirmed when the question was sent."""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    stale = dict(await one.hubs[0]._store.heads([key]))
+    store = one.hubs[0]._store
+    asked = asyncio.Event()
+
+    async def slowly(keys: Any) -> Any:
+        await asked.wait()
+        return stale
+
+    store.heads = slowly  # type: ignore[method-assign]
+    await one.clock.advance(COMPARE_SECONDS + 0.1)
+    await ada.ask(key, title("New"))
+    asked.set()
+    await settle()
+    assert one.hubs[0].stats.resets == one.hubs[0].stats.refills == 0
+    assert "missing" not in trouble.calls

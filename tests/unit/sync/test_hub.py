@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.errors import Forbidden
+from sync.errors import Forbidden, NotFound
 from sync.hub import DRAIN_SECONDS
 from tests.clocks import settle
 from tests.hubs import Deployment, identity, root
@@ -287,3 +287,13 @@ async def test_leaving_twice_and_a_room_that_is_gone(one: Deployment) -> None:
     one.hubs[0].leave(ada.session)
     one.hubs[0].leave(ada.session)
     assert one.hubs[0].sessions() == 0
+
+
+async def test_a_role_is_not_told_to_who_may_not_see_the_tree(one: Deployment) -> None:
+    """[OP7]"""
+    key = await one.tree(root())
+    await one.directory.set_visibility(key, "private")
+    assert await one.hubs[0].role(identity("ada"), key.tree) == "owner"
+    for asking in (one.hubs[0].role(identity("bo"), key.tree), one.hubs[0].state(identity("bo"), key.tree)):
+        with pytest.raises(NotFound, match=r"^no such tree$"):
+            await asking

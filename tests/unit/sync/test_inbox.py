@@ -127,3 +127,13 @@ def test_the_same_number_sent_twice_at_once_lands_once() -> None:
     bench.settle()
     (again,) = bench.settle().outcomes[0][1].results
     assert (again.status, again.first) == ("duplicate", {"n": 1, "status": "applied", "seq": 2})
+
+
+def test_what_has_waited_longest() -> None:
+    bench = Bench()
+    assert bench.room.inbox.oldest is None
+    bench.offer(insert(1, "a"))
+    bench.offer(insert(2, "b"))
+    oldest = bench.room.inbox.oldest
+    assert oldest is not None
+    assert oldest.ops[0].n == 1

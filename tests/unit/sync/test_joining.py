@@ -115,11 +115,7 @@ async def test_a_room_that_cannot_come_so_far_says_so(deaf: Deployment, trouble:
     socket = deaf.socket("ada", hub=1)
     position = {"epoch": there.epoch, "seq": 4, "mark": there.mark}
     socket.send({"type": "open", "ref": 1, "tree": key.tree, "position": position})
-    place = deaf.hubs[1].places()[0]
-    await settle()
-    place.busy = True
     await deaf.clock.advance(2 * joining._PAUSE_SECONDS * joining._PAUSES)
-    place.busy = False
     (answer,) = [message for message in socket.outbox.messages if message.get("ref") == 1]
     assert answer["code"] == "unavailable"
 
@@ -321,3 +317,63 @@ async def test_a_position_of_a_history_that_ended_unnoticed(one: Deployment) -> 
     del one.database.trees[key]
     answer, _ = await back(one, key, {**position, "seq": 10**9, "epoch": "e2"})
     assert answer["code"] == "not_found"
+
+
+async def test_a_room_that_is_busy_is_waited_for(deaf: Deployment, trouble: Trouble) -> None:
+    """[OP2, OP5]"""
+    key = await deaf.tree(root())
+    await deaf.socket("idle", hub=1).open(key)
+    await written(deaf, key, 2)
+    there = deaf.hubs[0].places()[0].room.position
+    place = deaf.hubs[1].places()[0]
+    place.busy = True
+    socket = deaf.socket("ada", hub=1)
+    position = {"epoch": there.epoch, "seq": 4, "mark": there.mark}
+    socket.send({"type": "open", "ref": 1, "tree": key.tree, "position": position})
+    await deaf.clock.advance(5 * joining._PAUSE_SECONDS)
+    assert socket.outbox.messages == []
+    place.busy = False
+    await deaf.clock.advance(joining._PAUSE_SECONDS)
+    assert socket.outbox.messages[0]["type"] == "resumed"
+
+
+async def test_a_log_that_does_not_answer_is_not_asked_without_a_pause(deaf: Deployment, trouble: Trouble) -> None:
+    """[ED19]"""
+    key = await deaf.tree(root())
+    await deaf.socket("idle", hub=1).open(key)
+    await written(deaf, key, 2)
+    there = deaf.hubs[0].places()[0].room.position
+    trouble.always = {"missing": "before"}
+    socket = deaf.socket("ada", hub=1)
+    position = {"epoch": there.epoch, "seq": 4, "mark": there.mark}
+    socket.send({"type": "open", "ref": 1, "tree": key.tree, "position": position})
+    await settle(200)
+    assert trouble.calls.count("missing") == 1
+    await deaf.clock.advance(2 * joining._PAUSES * joining._PAUSE_SECONDS)
+    assert socket.outbox.messages[0]["code"] == "unavailable"
+
+
+async def test_a_tree_that_is_purged_between_two_questions(one: Deployment, trouble: Trouble) -> None:
+    """[OP7]"""
+    key = await one.tree(root())
+    position = (await one.socket("ada").open(key))["position"]
+    trouble.gates["heads"] = asyncio.Event()
+    returning = one.socket("eve")
+    returning.send({"type": "open", "ref": 1, "tree": key.tree, "position": {**position, "seq": 9}})
+    await settle()
+    del one.database.trees[key]
+    trouble.gates.pop("heads").set()
+    await settle()
+    assert returning.outbox.messages[0]["code"] == "not_found"
+
+
+async def test_who_leaves_before_a_refusal_hears_it_all_the_same(one: Deployment, trouble: Trouble) -> None:
+    """[OP10, WS7]"""
+    trouble.gates["load"] = asyncio.Event()
+    ada = one.socket("ada")
+    ada.send({"type": "open", "ref": 1, "tree": 999})
+    ada.send({"type": "close", "tree": 999})
+    trouble.gates.pop("load").set()
+    await settle()
+    assert [message["ref"] for message in ada.outbox.take("error")] == [1]
+    assert ada.session.opened == {}

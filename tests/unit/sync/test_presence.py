@@ -164,3 +164,17 @@ def test_views_leave_one_out() -> None:
     assert presence.views(place, but=me) == []
     assert [view.id for view in presence.views(place)] == ["p1"]
     assert presence.size({"a": "é"}) == len(b'{"a":"..."}') - 1
+
+
+async def test_a_socket_that_was_full_for_presence_alone_is_told_too(one: Deployment) -> None:
+    """[BR10, PR1]"""
+    key = await one.tree(root())
+    ada, bo = await opened(one, key, "ada"), await opened(one, key, "bo")
+    ada.outbox.take()
+    ada.outbox.full = True
+    bo.send(cursor(key, x=1))
+    await one.clock.advance(2 * FLUSH_SECONDS)
+    ada.outbox.full = False
+    one.hubs[0].drained(ada.session)
+    await one.clock.advance(2 * FLUSH_SECONDS)
+    assert heard(ada)[0] == {"bo": {"x": 1}}
