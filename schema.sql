@@ -168,9 +168,9 @@ CREATE TABLE tree_nodes (
     updated_at timestamptz NOT NULL,
     updated_by text COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_id, tree_id, id),
-    -- the tree last: were this index to begin with two columns of the primary key, the checks of the foreign keys below would walk
+    -- the parent first: were this index to begin with a column of the primary key, the checks of the foreign keys below would walk
     -- it through the whole tree for each row (a tree of 8,000 nodes took 9 s to make instead of 0.5)
-    CONSTRAINT tree_nodes_order UNIQUE NULLS NOT DISTINCT (tenant_id, parent_id, order_key, tree_id)
+    CONSTRAINT tree_nodes_order UNIQUE NULLS NOT DISTINCT (parent_id, order_key, tree_id, tenant_id)
         DEFERRABLE INITIALLY DEFERRED,
     FOREIGN KEY (tenant_id, tree_id) REFERENCES impact_trees ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, tree_id, parent_id) REFERENCES tree_nodes
