@@ -31,6 +31,7 @@ from sync.ports import (
     StoredResult,
 )
 from sync.protocol import UNCONSUMED, ConflictView, RejectionCode, Result
+from sync.rows import changed_rows, emptied
 from sync.tree import Before, Tree
 from sync.untyped import unstorable
 from sync.values import Refused
@@ -272,44 +273,16 @@ class Cut:
 
     def rows(self) -> tuple[list[NodeRow], list[ConnectionRow], bool]:
         """Every changed node and connection as it stands now, each once; whether the tree's own fields changed."""
-        return self._rows(range(len(self.ops)))
-
-    def _rows(self, places: range) -> tuple[list[NodeRow], list[ConnectionRow], bool]:
-        by: dict[str, str] = {}
-        connections: dict[str, str] = {}
-        details = False
-        for place in places:
-            op, before = self.ops[place], self._befores[place]
-            user = op.author.user
-            for node_id, _ in before.nodes:
-                by[node_id] = user
-            for connection_id, _ in before.connections:
-                connections[connection_id] = user
-            details = details or bool(before.details)
-        return self._node_rows(by), self._connection_rows(connections), details
-
-    def _node_rows(self, by: dict[str, str]) -> list[NodeRow]:
-        rows = []
-        for node_id, user in by.items():
-            held = self.tree.nodes[node_id]
-            rows.append(NodeRow(node=held.node, marks=held.marks, deleted=held.deleted, by=user))
-        return rows
-
-    def _connection_rows(self, by: dict[str, str]) -> list[ConnectionRow]:
-        rows = []
-        for connection_id, user in by.items():
-            held = self.tree.connections[connection_id]
-            rows.append(ConnectionRow(connection=held.connection, marks=held.marks, deleted=held.deleted, by=user))
-        return rows
+        return changed_rows(self.tree, self.ops, self._befores)
 
     def first_ops(self, batch: Batch, count: int) -> Batch:
         """What a commit of only the first `count` ops of a batch would write, to learn whether the database can hold
         them. The tree is taken back and made again on the way."""
-        first = _empty(batch)
+        first = emptied(batch)
         first.ops = self.ops[:count]
         self.undo()
         self._apply_again(range(count))
-        first.nodes, first.connections, details = self._rows(range(count))
+        first.nodes, first.connections, details = changed_rows(self.tree, self.ops[:count], self._befores)
         if details:
             first.details, first.detail_marks = self.tree.details.details, self.tree.details.marks
         self._apply_again(range(count, len(self.ops)))
@@ -318,7 +291,7 @@ class Cut:
     def lone_records(self, batch: Batch) -> Iterator[tuple[Batch, Source]]:
         """Each conflict record of a batch by itself, and whose op it holds."""
         for record, source in zip(self.records, self._aside, strict=True):
-            alone = _empty(batch)
+            alone = emptied(batch)
             alone.conflicts = [record]
             yield alone, source
 
@@ -340,12 +313,6 @@ class Cut:
     def _apply_again(self, places: range) -> None:
         for op in self.ops[places.start : places.stop]:
             apply(self.tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
-
-
-def _empty(batch: Batch) -> Batch:
-    return msgspec.structs.replace(
-        batch, ops=[], nodes=[], connections=[], details=None, detail_marks=None, counters=[], results=[], conflicts=[]
-    )
 
 
 def _number_nodes(effect: Effect, seq: int) -> None:

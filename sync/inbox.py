@@ -131,7 +131,8 @@ class Inbox:
         if edit.irregular:
             for op in edit.ops:
                 self.firsts.pop((*edit.client, op.n), None)
-            for waiting in self._edits:
+            others = self._edits if self._unanswered[edit.client] > len(edit.ops) else ()
+            for waiting in others:
                 if waiting.client == edit.client:
                     waiting.recalled = False  # it may have been sent for the same answers
         self._unanswered[edit.client] -= len(edit.ops)

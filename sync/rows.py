@@ -1,0 +1,46 @@
+"""The rows a batch writes: what its ops changed, as it stands after them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from sync.ports import Batch, ConnectionRow, LoggedOp, NodeRow
+from sync.tree import Before, Tree
+
+
+def changed_rows(
+    tree: Tree, ops: Sequence[LoggedOp], befores: Sequence[Before]
+) -> tuple[list[NodeRow], list[ConnectionRow], bool]:
+    """Every node and connection that these ops changed as the tree holds it now, each once, with who changed it last;
+    whether the tree's own fields changed. `befores` may go on behind the ops."""
+    nodes: dict[str, str] = {}
+    connections: dict[str, str] = {}
+    details = False
+    for op, before in zip(ops, befores, strict=False):
+        user = op.author.user
+        for node_id, _ in before.nodes:
+            nodes[node_id] = user
+        for connection_id, _ in before.connections:
+            connections[connection_id] = user
+        details = details or bool(before.details)
+    node_rows = [_node_row(tree, one, user) for one, user in nodes.items()]
+    return node_rows, [_connection_row(tree, one, user) for one, user in connections.items()], details
+
+
+def _node_row(tree: Tree, node_id: str, user: str) -> NodeRow:
+    held = tree.nodes[node_id]
+    return NodeRow(node=held.node, marks=held.marks, deleted=held.deleted, by=user)
+
+
+def _connection_row(tree: Tree, connection_id: str, user: str) -> ConnectionRow:
+    held = tree.connections[connection_id]
+    return ConnectionRow(connection=held.connection, marks=held.marks, deleted=held.deleted, by=user)
+
+
+def emptied(batch: Batch) -> Batch:
+    """A batch at the same place that writes nothing."""
+    return msgspec.structs.replace(
+        batch, ops=[], nodes=[], connections=[], details=None, detail_marks=None, counters=[], results=[], conflicts=[]
+    )
