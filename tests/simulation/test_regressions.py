@@ -266,7 +266,7 @@ async def test_nobody_is_called_ahead_of_a_head_that_was_not_read(two: Deploymen
     mark = two.database.trees[key].head.mark
     gates.faults = {call: "before"}
     bo.send({"type": "open", "ref": 1, "tree": key.tree, "position": {"epoch": "e1", "seq": 3, "mark": mark}})
-    await two.clock.advance(0.5)
+    await two.clock.advance(1.5)
     await settle(200)
     answer = bo.outbox.take("error")[-1]
     assert (answer["type"], answer.get("code")) == ("error", "unavailable")
