@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -48,6 +49,15 @@ def serve(*, host: str | None = None, port: int | None = None, demo: bool = Fals
         raise CommandFailed(f"stopped by a failure: {failure!r}")
 
 
+def _calm_collector() -> None:
+    """Let the cycle collector run a seventieth as often, and never over what was there at the start: what an edit
+    makes is freed by counting, and nodes are not tracked at all (`sync.nodes`). It took a fifth of the CPU of an edit.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # CPython's default is 700, 10, 10
+
+
 async def _serve(
     settings: Settings, secret: str | None, listening: socket.socket, demo: bool, log: Callable[..., None]
 ) -> BaseException | None:
@@ -72,6 +82,7 @@ async def _serve(
             if demo:
                 app.demo.tree = await ensure_demo_tree(app)
             _announce(app, listening, log)
+            _calm_collector()
             await server.serve(sockets=[listening])
         finally:
             await app.close()
