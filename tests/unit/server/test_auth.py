@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from datetime import datetime, tzinfo
+from typing import Any, Self
 
-import jwt
 import pytest
 
 from server.auth import Gate, Tokens, is_operator, mint
@@ -33,10 +33,10 @@ FORGERIES = list(forgeries())
 def frozen_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library compares `nbf` and `iat` with its own idea of now."""
 
-    class Frozen(jwt.api_jwt.datetime):
+    class Frozen(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return jwt.api_jwt.datetime.fromtimestamp(NOW, tz)
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(NOW, tz)
 
     monkeypatch.setattr("jwt.api_jwt.datetime", Frozen)
 
@@ -63,7 +63,7 @@ class Issuer:
 
 
 def tokens(**changes: Any) -> Tokens:
-    wanted = {"secret": SECRET, "keys": Issuer(key_set()).keys(), "now": lambda: float(NOW)} | changes
+    wanted: dict[str, Any] = {"secret": SECRET, "keys": Issuer(key_set()).keys(), "now": lambda: float(NOW)} | changes
     return Tokens(**wanted)
 
 
@@ -203,8 +203,9 @@ async def test_what_is_minted_is_let_in() -> None:
 
 @pytest.mark.parametrize("wrong", [{"tenant": ""}, {"user": "x" * 65}, {"role": "owner"}, {"name": "x" * 201}])
 def test_what_would_be_refused_is_not_minted(wrong: dict[str, Any]) -> None:
+    claims: dict[str, Any] = {"tenant": "acme", "user": "ada", "expires_at": NOW + 60.0} | wrong
     with pytest.raises(ValueError, match="token"):
-        mint(SECRET, **({"tenant": "acme", "user": "ada", "expires_at": NOW + 60.0} | wrong))
+        mint(SECRET, **claims)
 
 
 class CountingDirectory(MemoryDirectory):
