@@ -6,6 +6,7 @@ import time
 from datetime import datetime, tzinfo
 from typing import Any, Self
 
+import jwt
 import pytest
 
 from server.auth import Gate, Tokens, is_operator, mint
