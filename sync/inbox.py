@@ -113,12 +113,9 @@ class Inbox:
         return edit
 
     def put_back(self, edits: Sequence[PendingEdit]) -> None:
-        """Let edits wait again, in front and in their order.
-
-        Nothing is looked up for that: who puts them back reads what the log has gained before he judges again, and
-        `know_client` then finds those whose numbers were used meanwhile, by a commit of their own perhaps.
-        """
+        """Let edits wait again, in front and in their order; what is stored of their clients may have changed."""
         for edit in reversed(edits):
+            edit.irregular, edit.recalled = True, False
             self._edits.appendleft(edit)
             self.ops += len(edit.ops)
             self.size += edit.size
@@ -146,7 +143,4 @@ class Inbox:
     def adopt(self, former: Inbox) -> None:
         """Go on with what waits in another inbox; what it knew of clients was of another history."""
         self._unanswered = former._unanswered
-        waiting = former.take_all()
-        for edit in waiting:
-            edit.irregular, edit.recalled = True, False
-        self.put_back(waiting)
+        self.put_back(former.take_all())

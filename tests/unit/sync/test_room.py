@@ -76,6 +76,7 @@ def test_rolling_back_lets_the_edits_wait_again_in_their_order() -> None:
     bench.room.roll_back()
     assert image(bench.room.tree) == before
     assert (bench.room.inbox.ops, bench.room.inbox.size) == (4, 400)
+    assert len(bench.room.inbox.unrecalled()) >= 3
     settled = bench.settle()
     assert [edit.client[0] for edit, _ in settled.outcomes] == ["bo", "cy", "bo", "bo"]
     assert bench.room.seq == 5
