@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sync.hub import Hub
-
 from server.auth import ID_CHARACTERS
 from server.bodies import Member, Members, NewRole
 from server.http import Answer, Call, Operation
 from sync.access import allows
 from sync.errors import Forbidden, Invalid, NotFound
+from sync.hub import Hub
 from sync.identity import TreeKey
 from sync.ports import Directory, Rights, Store
 
