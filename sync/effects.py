@@ -39,12 +39,26 @@ class Insert(Framed, tag="insert", kw_only=True):
 
 
 class Update(Framed, tag="update", kw_only=True):
-    """`node` or `connection`, never both. Paths as in SEMANTICS 17, and `label` for a connection."""
+    """`node` or `connection`, never both. Paths as in SEMANTICS 17, and `label` for a connection.
+
+    `merged`: the values hold others' changes too, so that this counts as another's change for its author, until his
+    base has reached it (SEMANTICS 13).
+    """
 
     node: str | UnsetType = UNSET
     connection: str | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET
     unset: list[str] | UnsetType = UNSET
+    merged: bool | UnsetType = UNSET
+
+
+class Text(Framed, tag="text", kw_only=True):
+    """The delta as it was applied, transformed over what was concurrent; `merged` says that it had to be."""
+
+    node: str
+    path: str
+    delta: list[int | str]
+    merged: bool | UnsetType = UNSET
 
 
 class Move(Framed, tag="move", kw_only=True):
@@ -70,6 +84,12 @@ class Restore(Framed, tag="restore", kw_only=True):
     connections: list[TreeConnection]
 
 
+class Purge(Framed, tag="purge", kw_only=True):
+    """A node in the trash is gone for good, with all that lies below it and the connections that touch them."""
+
+    node: str
+
+
 class Connect(Framed, tag="connect", kw_only=True, rename={"source": "from", "target": "to"}):
     connection: str
     source: str
@@ -93,4 +113,4 @@ class Import(Framed, tag="import", kw_only=True):
     connections: list[TreeConnection]
 
 
-Effect = Insert | Update | Move | Delete | Restore | Connect | Disconnect | Configure | Import
+Effect = Insert | Update | Text | Move | Delete | Restore | Purge | Connect | Disconnect | Configure | Import

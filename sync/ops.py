@@ -50,6 +50,14 @@ class Update(Asked, tag="update", kw_only=True, frozen=True):
     was: dict[str, Any] | UnsetType = UNSET
 
 
+class Text(Asked, tag="text", kw_only=True, frozen=True):
+    """A delta on a text field: n keeps n code points, -n deletes n, text is inserted (SEMANTICS 14)."""
+
+    node: Id
+    path: str
+    delta: list[int | str]
+
+
 class Move(Asked, tag="move", kw_only=True, frozen=True):
     """With `parent` a reparent (position obligatory), without it a reorder or a drag (SEMANTICS 19)."""
 
@@ -115,7 +123,7 @@ class Import(Asked, tag="import", kw_only=True, frozen=True, omit_defaults=True)
     connections: list[ImportedConnection] = []
 
 
-Op = Insert | Update | Move | Delete | Restore | Connect | Disconnect | Configure | Import
+Op = Insert | Update | Text | Move | Delete | Restore | Connect | Disconnect | Configure | Import
 
 
 def target_of(op: Op) -> str:

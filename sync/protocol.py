@@ -45,8 +45,11 @@ class Auth(Message, tag="auth", kw_only=True):
 
 
 class Open(Message, tag="open", kw_only=True):
+    """`reason`: why a fresh state is asked for; `digest`: the replica differed from the server's."""
+
     tree: TreeNumber
     position: Position | UnsetType = UNSET
+    reason: Literal["digest"] | UnsetType = UNSET
     ref: Ref | UnsetType = UNSET
 
 
@@ -92,7 +95,21 @@ class Activity(Message, tag="activity", kw_only=True):
     ref: Ref | UnsetType = UNSET
 
 
-ClientMessage = Hello | Auth | Open | Edit | PresenceUpdate | Close | Ping | Activity
+Choice = Literal["mine", "theirs", "value"]
+
+
+class Resolve(Message, tag="resolve", kw_only=True):
+    """Decide a conflict. `value` goes with the choice `value`: for several paths a map from path to value."""
+
+    tree: TreeNumber | UnsetType = UNSET
+    conflict: Annotated[int, Meta(ge=1, lt=2**53)]
+    base: Annotated[int, Meta(ge=0, lt=2**53)]
+    choice: Choice
+    value: Any = UNSET
+    ref: Ref | UnsetType = UNSET
+
+
+ClientMessage = Hello | Auth | Open | Edit | Resolve | PresenceUpdate | Close | Ping | Activity
 
 # ---- from the server --------------------------------------------------------------------------------------------
 
@@ -120,7 +137,8 @@ SnapshotReason = Literal["epoch", "too_far", "ahead", "erased", "large", "resync
 
 
 class Snapshot(Message, tag="snapshot", kw_only=True):
-    """`you` is the receiver's own participant id, by which it knows itself in `presence`."""
+    """`you` is the receiver's own participant id, by which it knows itself in `presence`; `conflicts` counts the open
+    conflict records that he may see."""
 
     ref: Ref | UnsetType = UNSET
     tree: int
@@ -132,6 +150,7 @@ class Snapshot(Message, tag="snapshot", kw_only=True):
     parts: int = 1
     state: State | msgspec.Raw
     you: str | UnsetType = UNSET
+    conflicts: int = 0
     participants: list[ParticipantView] = []
 
 
@@ -142,6 +161,7 @@ class Resumed(Message, tag="resumed", kw_only=True):
     role: Role
     last_n: int
     you: str | UnsetType = UNSET
+    conflicts: int = 0
     participants: list[ParticipantView] = []
 
 
@@ -215,6 +235,40 @@ class ConflictView(msgspec.Struct, kw_only=True, frozen=True):
     paths: dict[str, ConflictPath] = {}
 
 
+class Closing(msgspec.Struct, kw_only=True, frozen=True):
+    """How a record was closed. `moot`: later edits decided it; `replaced`: a further loss of the same value opened
+    another record. `seq`: of the last op that did it; 0: nothing had to be changed."""
+
+    choice: Literal["mine", "theirs", "value", "moot", "replaced"]
+    by: str = ""
+    seq: int = 0
+
+
+class ConflictDetail(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A conflict record in full, as `conflict` messages and HTTP give it.
+
+    `kind`: a whole op that was set `aside`, or a value that was `overwritten`. `user` is whose value it is that is not
+    in the tree (`mine` in every path), `client` and `n` name his first op. `ops` are the ops that wait, as sent; of an
+    overwritten value there are none. `seqs` are those of the further losses the record stands for.
+    """
+
+    id: int
+    kind: Literal["aside", "overwritten"]
+    node: str = ""
+    connection: str = ""
+    user: str
+    client: str = ""
+    n: int = 0
+    base: int = 0
+    code: str = ""
+    ops: list[dict[str, Any]] = []
+    paths: dict[str, ConflictPath] = {}
+    parties: list[str] = []
+    seqs: list[int] = []
+    at: str = ""
+    closed: Closing | UnsetType = UNSET
+
+
 class Result(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What became of one op. Every op of an edit gets one, in order."""
 
@@ -239,6 +293,22 @@ class Outcome(Message, tag="outcome", kw_only=True):
     seq: int
     landed: bool | UnsetType = UNSET
     results: list[Result]
+
+
+class Resolved(Message, tag="resolved", kw_only=True):
+    """The answer to `resolve`, after its commit: what was done with the record, now or before."""
+
+    ref: Ref | UnsetType = UNSET
+    tree: int
+    conflict: int
+    closed: Closing
+
+
+class ConflictNews(Message, tag="conflict", kw_only=True):
+    """A record was opened, grew, or was closed; told to its parties."""
+
+    tree: int
+    conflict: ConflictDetail
 
 
 class PresenceView(Message, tag="presence", kw_only=True):
@@ -289,6 +359,8 @@ ServerMessage = (
     | Resumed
     | Ops
     | Outcome
+    | Resolved
+    | ConflictNews
     | PresenceView
     | RoleChanged
     | VersionKept
