@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 FROM python:3.11-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE schema.sql ./
+COPY pyproject.toml README.md LICENSE NOTICE schema.sql ./
 COPY server server
 COPY storage storage
 COPY sync sync
