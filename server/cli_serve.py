@@ -124,7 +124,8 @@ def _lines(app: Application, url: str) -> list[tuple[str, str]]:
         auth = "a development secret; `treesync token --tenant acme --user ada` prints a token"
     lines: list[tuple[str, str]] = [("database", app.database), ("bus", bus), ("auth", auth)]
     if app.demo.tree is not None:
-        lines.append(("demo", f"{url}/   <- open it in two tabs"))
+        lines.append(("demo", f"{url}/?as=ada   <- open both, each in a tab"))
+        lines.append(("", f"{url}/?as=bo"))
     else:
         lines.append(("page", f"{url}/"))
     return [*lines, ("api", f"{url}/docs   metrics /metrics   health /health")]

@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from server.auth import mint
-from server.http import Answer, Call, Operation
+from server.http import Answer, Call, Operation, Parameter
 from server.settings import is_loopback
 from sync.errors import NotFound
 
 TENANT = "demo"
 _LASTS = 3600.0  # seconds; the page asks for a fresh one before that
-_USER = "guest"
+_GUEST = "guest"
+# Who a visitor may be, and the name that others see. Ada owns the demo tree (`server.demo`), Bo may edit it.
+USERS = {_GUEST: "Guest", "ada": "Ada", "bo": "Bo"}
 
 
 class DemoToken(msgspec.Struct, kw_only=True):
@@ -40,13 +42,17 @@ class DemoDoor:
                 handle=self.give,
                 access="public",
                 gives=DemoToken,
+                query=(Parameter("as", "string", f"one of {', '.join(USERS)}; the first where it is left out"),),
             )
         ]
 
     async def give(self, call: Call) -> Answer:
         if self.tree is None or self._secret is None or not _is_local(call):
             raise NotFound("no demo is served here")
-        token = mint(self._secret, tenant=TENANT, user=_USER, name="Guest", expires_at=self._now() + _LASTS)
+        user = call.request.query_params.get("as", _GUEST)
+        if user not in USERS:
+            raise NotFound("the demo has no such user")
+        token = mint(self._secret, tenant=TENANT, user=user, name=USERS[user], expires_at=self._now() + _LASTS)
         return Answer(DemoToken(token=token, tree=self.tree))
 
 

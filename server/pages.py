@@ -12,9 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # `connect-src 'self'` covers ws: to the same host (CSP 3 §6.7.2.8); the page's empty icon is a data: URL
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# A worker has the policy it is served with, not its page's (HTML Standard, § policy containers): it fetches the page's files and no others
+_WORKER = "sw.js"
+WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'"
 # What is no page may do nothing at all where a browser opens it
 _BARE_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _EVERYWHERE = {
@@ -41,8 +44,11 @@ class Pages(StaticFiles):
         response = super().file_response(full_path, *args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
         # by name: a 304 has no media type, but a browser takes its policy in place of the one it kept
-        if str(full_path).endswith(".html"):
+        name = Path(full_path).name
+        if name.endswith(".html"):
             response.headers["Content-Security-Policy"] = PAGE_POLICY
+        elif name == _WORKER:
+            response.headers["Content-Security-Policy"] = WORKER_POLICY
         else:  # pages of other sites may import the client; whether it may connect is the Origin check's to say
             response.headers["Access-Control-Allow-Origin"] = "*"
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

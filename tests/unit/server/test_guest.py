@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from server.guest import TENANT
+from server.demo import OWNER
+from server.guest import TENANT, USERS
 from tests.applications import Running, running
 from tests.unit.server.test_trees import problem
 
@@ -40,6 +41,23 @@ async def test_two_tabs_are_one_guest_so_that_a_fresh_token_can_follow_an_old_on
     first, second = [await app.app.gate.enter(token) for token in tokens]
     assert (first.tenant, first.user) == (second.tenant, second.user)
     assert first.role == "member"
+
+
+@pytest.mark.parametrize(("user", "name"), [("ada", "Ada"), ("bo", "Bo"), ("guest", "Guest")])
+async def test_a_visitor_may_be_one_of_a_few_people(app: Running, user: str, name: str) -> None:
+    app.app.demo.tree = await app.tree(user="ada", tenant=TENANT, visibility="tenant_edit")
+    token = (await app.ask("GET", f"/demo/token?as={user}", user=None)).json()["token"]
+    who = await app.app.gate.enter(token)
+    assert (who.tenant, who.user, who.name, who.role) == (TENANT, user, name, "member")
+    read = await app.ask("GET", f"/api/v1/trees/{app.app.demo.tree}", bearer=token)
+    assert read.json()["role"] == ("owner" if user == "ada" else "editor")
+    assert OWNER in USERS
+
+
+@pytest.mark.parametrize("user", ["", "Ada", "cy", "admin", "ada%00", "ada,bo", "demo"])
+async def test_nobody_else(app: Running, user: str) -> None:
+    app.app.demo.tree = 1
+    assert problem(await app.ask("GET", f"/demo/token?as={user}", user=None)) == (404, "not_found")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.routing import Mount, Route
 
 from server.faults import FAULTS
-from server.pages import PAGE_POLICY, web_directory
+from server.pages import PAGE_POLICY, WORKER_POLICY, Pages, web_directory
 from sync.errors import TreesyncError
 from tests.applications import Running, running
 from tests.unit.server.test_trees import problem
@@ -107,6 +108,30 @@ async def test_the_page_is_served_with_a_strict_policy(app: Running) -> None:
     assert client.headers["access-control-allow-origin"] == "*"
     again = await app.client.get("/client.js", headers={"If-None-Match": client.headers["etag"]})
     assert again.status_code == 304
+
+
+async def test_the_page_asks_for_no_more_than_its_header_lets_it_have(app: Running) -> None:
+    """The tag holds where the page is kept by another host, or by the service worker."""
+    found = re.search(r'Content-Security-Policy"\s+content="([^"]+)"', (web_directory() / "index.html").read_text())
+    assert found is not None
+
+    def directives(policy: str) -> dict[str, str]:
+        return dict(one.strip().split(" ", 1) for one in policy.split(";") if one.strip())
+
+    assert directives(found[1]) == {
+        name: value for name, value in directives(PAGE_POLICY).items() if name != "frame-ancestors"
+    }, "a tag may not hold frame-ancestors (CSP 3 §3.3)"
+
+
+async def test_a_worker_may_fetch_the_page_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "sw.js").write_text("// a worker")
+    answer = Pages(tmp_path).file_response(
+        tmp_path / "sw.js", (tmp_path / "sw.js").stat(), {"method": "GET", "headers": []}
+    )
+    assert answer.headers["content-security-policy"] == WORKER_POLICY
+    assert answer.headers["cache-control"] == "no-cache", "a browser must see a new one at its next look"
+    assert "javascript" in answer.headers["content-type"]
+    assert "worker-src 'self'" in PAGE_POLICY
 
 
 async def test_every_answer_has_the_headers_of_a_careful_server(app: Running) -> None:
