@@ -82,7 +82,7 @@ async def test_what_was_saved_is_there_after_a_reload(browser: Browser, link: st
 
 
 async def test_a_token_comes_in_the_fragment_and_leaves_the_address_bar(browser: Browser, link: str) -> None:
-    address = link.partition("#")[0]
+    address = link.partition("?")[0]
     demo = await (await (await browser.new_context()).request.get(f"{address}demo/token")).json()
     page = await opened(browser, f"{address}#token={demo['token']}&tree={demo['tree']}")
     assert page.url == address
