@@ -22,6 +22,7 @@ _TOTALS = (
     ("statements", "Commit statements sent"),
     ("deliveries", "Frames written to sockets"),
     ("resumes", "Returns answered with the missing ops"),
+    ("digest_mismatches", "Replicas that found their digest to differ, and asked for a fresh state"),
     ("bus_messages", "Messages heard from other instances"),
     ("bad_bus_messages", "Messages of other instances that could not be read"),
     ("refills", "Gaps refilled from the log"),

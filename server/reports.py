@@ -78,6 +78,7 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     lag_seconds: float
     commits_lost: int
     slow_readers: int
+    digest_mismatches: int
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +164,7 @@ class Reports:
             lag_seconds=lag,
             commits_lost=stats.lost,
             slow_readers=stats.slow_readers,
+            digest_mismatches=stats.digest_mismatches,
         )
 
     def rooms(self) -> list[RoomReport]:

@@ -186,6 +186,10 @@ class TreeRows:
             self.places.append((commit, batch.mark))
         self.nodes.update(written.nodes)
         self.connections.update(written.connections)
+        for connection_id in batch.purged_connections:
+            self.connections.pop(connection_id, None)
+        for node_id in batch.purged_nodes:
+            self.nodes.pop(node_id, None)
         self._details = written.details or self._details
         self._detail_marks = written.detail_marks or self._detail_marks
         for counter in batch.counters:

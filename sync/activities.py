@@ -11,6 +11,7 @@ _ACTIVITIES: dict[type[Op], str] = {
     ops.Move: "node_moved",
     ops.Delete: "node_deleted",
     ops.Restore: "node_restored",
+    ops.Purge: "node_purged",
     ops.Connect: "connection_created",
     ops.Disconnect: "connection_deleted",
     ops.Configure: "tree_edited",

@@ -135,6 +135,16 @@ def _delete(tree: Tree, effect: effects.Delete, stamp: Stamp, before: Before) ->
                 _put_connection(tree, before, HeldConnection(connection.connection, connection.marks, stamp.seq))
 
 
+def _purge(tree: Tree, effect: effects.Purge, stamp: Stamp, before: Before) -> None:
+    held = tree.nodes.get(effect.node)
+    if held is None or held.deleted is None:
+        return
+    for node_id, _ in list(tree.subtree(effect.node)):  # all of it is in the trash, or P5 would not hold
+        for connection_id in sorted(tree.touching(node_id)):
+            before.connections.append((connection_id, tree.put_connection(connection_id, None)))
+        before.nodes.append((node_id, tree.put_node(node_id, None)))
+
+
 def _restore(tree: Tree, effect: effects.Restore, stamp: Stamp, before: Before) -> None:
     taken_by = _deletion_of(tree, effect.node)
     for node in effect.nodes:
@@ -213,6 +223,7 @@ _APPLIERS: dict[type[Effect], Callable[[Tree, Any, Stamp, Before], None]] = {
     effects.Move: _move,
     effects.Delete: _delete,
     effects.Restore: _restore,
+    effects.Purge: _purge,
     effects.Connect: _connect,
     effects.Disconnect: _disconnect,
     effects.Configure: _configure,
@@ -276,5 +287,6 @@ _INVERTERS: dict[type[Effect], Callable[[Any, Before], dict[str, Any]]] = {
     effects.Move: _place_before,
     effects.Delete: _trash_before,
     effects.Restore: _trash_before,
+    effects.Purge: _trash_before,
     effects.Disconnect: _trash_before,
 }

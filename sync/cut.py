@@ -31,7 +31,7 @@ from sync.ports import (
     StoredResult,
 )
 from sync.protocol import UNCONSUMED, ConflictView, RejectionCode, Result
-from sync.rows import changed_rows, emptied
+from sync.rows import changed_rows, emptied, purged_rows
 from sync.tree import Before, Tree
 from sync.untyped import unstorable
 from sync.values import Refused
@@ -275,6 +275,10 @@ class Cut:
         """Every changed node and connection as it stands now, each once; whether the tree's own fields changed."""
         return changed_rows(self.tree, self.ops, self._befores)
 
+    def purged(self) -> tuple[list[str], list[str]]:
+        """Ids of the nodes and connections that are gone for good."""
+        return purged_rows(self.tree, self._befores)
+
     def first_ops(self, batch: Batch, count: int) -> Batch:
         """What a commit of only the first `count` ops of a batch would write, to learn whether the database can hold
         them. The tree is taken back and made again on the way."""
@@ -283,6 +287,7 @@ class Cut:
         self.undo()
         self._apply_again(range(count))
         first.nodes, first.connections, details = changed_rows(self.tree, self.ops[:count], self._befores)
+        first.purged_nodes, first.purged_connections = purged_rows(self.tree, self._befores[:count])
         if details:
             first.details, first.detail_marks = self.tree.details.details, self.tree.details.marks
         self._apply_again(range(count, len(self.ops)))

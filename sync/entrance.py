@@ -21,6 +21,7 @@ from sync.open_room import OpenRoom
 from sync.ports import Clock, Store
 from sync.protocol import Open
 from sync.session import Participant, Session
+from sync.stats import HubStats
 
 _ID_CHARACTERS = 6  # of a participant's id, behind the instance's name
 _PAUSE_SECONDS = 1.0  # before the log is asked again for a slow reader's ops
@@ -39,6 +40,7 @@ class Entrance:
         store: Store,
         clock: Clock,
         limits: Limits,
+        stats: HubStats,
         *,
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
         entered: Callable[[OpenRoom, Session], None],
@@ -51,6 +53,7 @@ class Entrance:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._stats = stats
         self._spawn = spawn
         self._entered = entered
 
@@ -64,6 +67,8 @@ class Entrance:
         if tree not in session.opened and len(session.opened) >= self._limits.trees_per_socket:
             session.refuse(message, "too_many", f"at most {self._limits.trees_per_socket} trees on one socket", tree)
             return
+        if message.reason == "digest":
+            self._stats.digest_mismatches += 1
         self.leave(session, tree)
         session.opened[tree] = None
         session.opening[tree] = message
@@ -95,6 +100,8 @@ class Entrance:
             del session.opening[message.tree]
             participant = Participant(f"{self._instance}-{self._clock.token(_ID_CHARACTERS)}", session, role)
             session.opened[message.tree] = participant
+            if message.reason == "digest":  # not a kept state with the very ops behind it that led it astray
+                place.room.forget_states()
             self._joining.answer(place, participant, plan, message)
             self._housekeeping.presence_changed(place)
             if not participant.live:

@@ -10,7 +10,7 @@ the rooms (lobby), who enters them (entrance, joining), other instances (exchang
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sync import presence
 from sync.access import role_in
@@ -27,11 +27,13 @@ from sync.housekeeping import Housekeeping
 from sync.identity import Author, Identity, Position, TreeKey
 from sync.intake import Intake
 from sync.joining import Joining
+from sync.judge_trash import PURGE
 from sync.limits import Limits
 from sync.lobby import Lobby
 from sync.nodes import State
 from sync.open_room import OpenRoom
 from sync.operator import Operator
+from sync.ops import Purge
 from sync.ports import Bus, Clock, Outbox, Store
 from sync.protocol import Activity, Close, Edit, Error, Logged, Open, Outcome, Ping, Pong, PresenceUpdate, Role
 from sync.session import Session
@@ -108,6 +110,7 @@ class Hub:
             store,
             clock,
             limits,
+            self.stats,
             spawn=spawn,
             entered=lambda *who: self._exchange.claim(*who),
         )
@@ -266,6 +269,15 @@ class Hub:
             user_agent=user_agent,
         )
         return await self._intake.submit(identity, tree, author, decoded)
+
+    async def purge(self, identity: Identity, tree: int, nodes: Sequence[str], request: str) -> Outcome:
+        """Remove for good what is in the trash, with the rights of that identity, once per request.
+
+        Raises NotFound, Unavailable; what is live or not there at all is said by its result.
+        """
+        author = Author(user=identity.user, client=f"{PURGE}{request}", via="server")
+        ops = [Purge(n=n, base=0, node=node) for n, node in enumerate(nodes, 1)]
+        return await self._intake.order(identity, tree, author, ops)
 
     async def role(self, identity: Identity, tree: int) -> Role:
         """The role of a user in a tree. Raises NotFound where he may not even view it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sync.access import role_in
 from sync.codec import Decoded, Malformed
@@ -76,9 +76,7 @@ class Intake:
         message = decoded.message
         if not isinstance(message, Edit):
             raise BadMessage("an edit was expected")
-        place = await self._lobby.enter(TreeKey(identity.tenant, tree))
-        if role_in(place.room.rights, identity) is None:
-            raise NotFound("no such tree")
+        place = await self._enter(identity, tree)
         if isinstance(message.epoch, str) and message.epoch != place.room.epoch:
             raise Clash("the tree was restored; read it again", code="epoch")
         if len(message.ops) + len(decoded.malformed) > self._limits.resume_ops:
@@ -89,6 +87,25 @@ class Intake:
         )
         self._offer(place, edit)
         return await answer
+
+    async def order(self, identity: Identity, tree: int, author: Author, ops: Sequence[Op]) -> Outcome:
+        """Ops that the server makes itself, with the rights of that identity; answers when they are durable.
+
+        Raises NotFound, Unavailable.
+        """
+        place = await self._enter(identity, tree)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        message = Edit(mode="force", ops=list(ops))
+        self._offer(
+            place, self._pending(identity, author, message, (), size=0, participant=None, reply=_resolver(answer))
+        )
+        return await answer
+
+    async def _enter(self, identity: Identity, tree: int) -> OpenRoom:
+        place = await self._lobby.enter(TreeKey(identity.tenant, tree))
+        if role_in(place.room.rights, identity) is None:
+            raise NotFound("no such tree")
+        return place
 
     def _pending(
         self,

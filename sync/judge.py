@@ -12,7 +12,7 @@ from sync import ops
 from sync.judge_connections import connect, disconnect
 from sync.judge_import import import_
 from sync.judge_placement import insert, move
-from sync.judge_trash import delete, restore
+from sync.judge_trash import delete, purge, restore
 from sync.judge_values import configure, update
 from sync.tree import Tree
 from sync.verdict import Asking, Verdict
@@ -29,6 +29,7 @@ _JUDGES: dict[type[ops.Op], Callable[[Tree, Any, Asking], Verdict]] = {
     ops.Move: move,
     ops.Delete: delete,
     ops.Restore: restore,
+    ops.Purge: purge,
     ops.Connect: connect,
     ops.Disconnect: disconnect,
     ops.Configure: configure,

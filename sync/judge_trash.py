@@ -1,4 +1,4 @@
-"""Delete and restore: removal is a move to the trash (SEMANTICS 20)."""
+"""Delete, restore and purge: removal is a move to the trash (SEMANTICS 20), and leaving it for good the server's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sync.values import (
     check_ids,
 )
 from sync.verdict import UNCHANGED, Asking, SetAside, Verdict
+
+PURGE = "purge:"  # begins the client of whoever may purge; a client's own id has no colon (SEMANTICS 4)
 
 
 def delete(tree: Tree, op: ops.Delete, asking: Asking) -> Verdict:
@@ -87,6 +89,18 @@ def take_out(
     ]
     effect = effects.Restore(node=node_id, nodes=nodes, connections=connections)
     return Verdict(effect=effect, respaced=respaced, differs=True)
+
+
+def purge(tree: Tree, op: ops.Purge, asking: Asking) -> Verdict:
+    if not asking.client.startswith(PURGE):
+        raise Refused("invalid", "clients do not purge; owners ask for it by HTTP")
+    check_ids(op.node)
+    held = tree.nodes.get(op.node)
+    if held is None:
+        raise Refused("node_missing", f"there is no node {op.node}")
+    if held.deleted is None:
+        raise Refused("invalid", f"{op.node} is not in the trash")
+    return Verdict(effect=effects.Purge(node=op.node))
 
 
 def _ends_live(tree: Tree, held: HeldConnection, coming: set[str]) -> bool:

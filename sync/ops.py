@@ -76,6 +76,12 @@ class Restore(Asked, tag="restore", kw_only=True, frozen=True):
     parent: Id | UnsetType | None = UNSET
 
 
+class Purge(Asked, tag="purge", kw_only=True, frozen=True):
+    """Remove for good what is in the trash. The server's own: people ask for it by HTTP, a job for what is old."""
+
+    node: Id
+
+
 class Connect(Asked, tag="connect", kw_only=True, frozen=True, rename={"source": "from", "target": "to"}):
     connection: Id
     source: Id
@@ -123,7 +129,7 @@ class Import(Asked, tag="import", kw_only=True, frozen=True, omit_defaults=True)
     connections: list[ImportedConnection] = []
 
 
-Op = Insert | Update | Text | Move | Delete | Restore | Connect | Disconnect | Configure | Import
+Op = Insert | Update | Text | Move | Delete | Restore | Purge | Connect | Disconnect | Configure | Import
 
 
 def target_of(op: Op) -> str:

@@ -131,6 +131,8 @@ class Batch(msgspec.Struct, kw_only=True):
     ops: list[LoggedOp]
     nodes: list[NodeRow]  # as they stand after the batch, each once
     connections: list[ConnectionRow]
+    purged_nodes: list[str] = []  # ids of rows that go for good, children with their parents
+    purged_connections: list[str] = []
     details: Details | None  # where they changed
     detail_marks: Marks | None
     counters: list[ClientCounter]

@@ -122,6 +122,7 @@ class Room:
 
     def _batch(self, cut: Cut, mark: str) -> Batch:
         nodes, connections, details = cut.rows()
+        purged_nodes, purged_connections = cut.purged()
         return Batch(
             key=self.key,
             epoch=self.epoch,
@@ -131,6 +132,8 @@ class Room:
             ops=cut.ops,
             nodes=nodes,
             connections=connections,
+            purged_nodes=purged_nodes,
+            purged_connections=purged_connections,
             details=self.tree.details.details if details else None,
             detail_marks=self.tree.details.marks if details else None,
             counters=cut.client_counters(),

@@ -25,8 +25,16 @@ def changed_rows(
         for connection_id, _ in before.connections:
             connections[connection_id] = user
         details = details or bool(before.details)
-    node_rows = [_node_row(tree, one, user) for one, user in nodes.items()]
-    return node_rows, [_connection_row(tree, one, user) for one, user in connections.items()], details
+    node_rows = [_node_row(tree, one, user) for one, user in nodes.items() if one in tree.nodes]
+    connection_rows = [_connection_row(tree, one, user) for one, user in connections.items() if one in tree.connections]
+    return node_rows, connection_rows, details
+
+
+def purged_rows(tree: Tree, befores: Sequence[Before]) -> tuple[list[str], list[str]]:
+    """Ids of the nodes and connections that these ops touched and that are gone for good."""
+    nodes = {node_id: None for before in befores for node_id, _ in before.nodes if node_id not in tree.nodes}
+    connections = {one: None for before in befores for one, _ in before.connections if one not in tree.connections}
+    return list(nodes), list(connections)
 
 
 def _node_row(tree: Tree, node_id: str, user: str) -> NodeRow:
@@ -42,5 +50,15 @@ def _connection_row(tree: Tree, connection_id: str, user: str) -> ConnectionRow:
 def emptied(batch: Batch) -> Batch:
     """A batch at the same place that writes nothing."""
     return msgspec.structs.replace(
-        batch, ops=[], nodes=[], connections=[], details=None, detail_marks=None, counters=[], results=[], conflicts=[]
+        batch,
+        ops=[],
+        nodes=[],
+        connections=[],
+        purged_nodes=[],
+        purged_connections=[],
+        details=None,
+        detail_marks=None,
+        counters=[],
+        results=[],
+        conflicts=[],
     )

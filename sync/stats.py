@@ -24,6 +24,7 @@ class HubStats:
         self.results: Counter[str] = Counter()
         self.snapshots: Counter[str] = Counter()
         self.resumes = 0
+        self.digest_mismatches = 0
         self.commit_seconds: deque[float] = deque(maxlen=SAMPLES)
         self.bus_messages = 0
         self.bad_bus_messages = 0

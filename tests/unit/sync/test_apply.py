@@ -62,6 +62,10 @@ EFFECTS: dict[str, Effect] = {
     "restore elsewhere": effects.Restore(node="ta", nodes=[node("ta", "b", "a0")], connections=[]),
     "restore of what was never seen": effects.Restore(node="z", nodes=[node("z", "b")], connections=[]),
     "restore under nothing": effects.Restore(node="z", nodes=[node("z", "nowhere")], connections=[]),
+    "purge": effects.Purge(node="t"),
+    "purge of a part": effects.Purge(node="ta"),
+    "purge of nothing": effects.Purge(node="nowhere"),
+    "purge of what lives is nothing": effects.Purge(node="a"),
     "connect": effects.Connect(connection="new", source="a", target="b", label="l"),
     "connect into the trash": effects.Connect(connection="new", source="a", target="ta"),
     "connect from the trash": effects.Connect(connection="new", source="ta", target="a"),
@@ -117,6 +121,24 @@ def test_what_the_tree_does_not_hold_is_passed_over(name: str) -> None:
     kept = apply(grown.tree, EFFECTS[name], Stamp(grown.seq + 1, "bo", "b1"))
     assert image(grown.tree) == before
     assert (kept.nodes, kept.connections) == ([], [])
+
+
+def test_a_purge_leaves_nothing_of_a_deletion() -> None:
+    """[TR27] Not its subtree, not what an earlier deletion took from it, no connection that touched it."""
+    grown = family()
+    grown.ask({"op": "delete", "node": "aa"})
+    grown.ask({"op": "delete", "node": "a"})
+    before = grown.apply(effects.Purge(node="a"), client="purge:1")
+    assert {node_id for node_id, _ in before.nodes} == {"a", "aa", "ab"}
+    assert {one for one, _ in before.connections} == {"ab-b", "aa-ab"}
+    assert set(grown.tree.nodes) == {"root", "b", "t", "ta"}
+    assert set(grown.tree.connections) == {"ta-b", "t-ta"}
+    assert inverse(effects.Purge(node="a"), before) == {
+        "nodes": {"a": 14, "aa": 13, "ab": 14},
+        "connections": {"aa-ab": 13, "ab-b": 14},
+    }
+    grown.insert("aa", "b")
+    assert grown.children("b") == ["aa"]
 
 
 NUMBERS = st.integers(0, 30)

@@ -79,6 +79,32 @@ def test_others_moving_things_in_counts_and_dragging_them_does_not(grown: Grown)
     assert grown.set_aside(delete("a"), base=6).paths.keys() == {"b"}
 
 
+# ---- purge
+
+
+def test_only_the_server_purges_and_only_the_trash(grown: Grown) -> None:
+    """[TR27, TR30]"""
+    purge = {"op": "purge", "node": "a"}
+    assert grown.refused(purge, client="purge:1") == "invalid"
+    grown.ask(delete("a"))
+    for mode in MODES:
+        assert grown.refused(purge, mode=mode) == "invalid"
+        assert grown.judge(purge, mode=mode, client="purge:1").effect == effects.Purge(node="a")
+    assert grown.refused({"op": "purge", "node": "nobody"}, client="purge:1") == "node_missing"
+    assert grown.refused({"op": "purge", "node": "a\x00"}, client="purge:1") == "invalid"
+
+
+def test_what_was_taken_out_of_the_trash_survives_its_purge(grown: Grown) -> None:
+    """[TR21, TR27]"""
+    grown.ask(delete("a"))
+    grown.ask({"op": "move", "node": "aa", "parent": "b", "position": {"x": 1.0, "y": 1.0}})
+    grown.ask({"op": "purge", "node": "a"}, client="purge:1")
+    assert grown.children("b") == ["aa"]
+    assert grown.tree.connections["c"].deleted is None
+    assert grown.refused(restore("a")) == "node_missing"
+    assert grown.refused({"op": "update", "node": "ab", "set": {"title": "Late"}}) == "node_missing"
+
+
 # ---- restore
 
 
