@@ -113,9 +113,10 @@ class Inbox:
         return edit
 
     def put_back(self, edits: Sequence[PendingEdit]) -> None:
-        """Let edits wait again, in front and in their order; what is stored of their clients may have changed."""
+        """Let edits wait again, in front and in their order. Where what is stored of their clients has changed meanwhile,
+        `know_client` hears of it; what was looked up for the others may be out of date."""
         for edit in reversed(edits):
-            edit.irregular, edit.recalled = True, False
+            edit.recalled = False
             self._edits.appendleft(edit)
             self.ops += len(edit.ops)
             self.size += edit.size
@@ -143,4 +144,7 @@ class Inbox:
     def adopt(self, former: Inbox) -> None:
         """Go on with what waits in another inbox; what it knew of clients was of another history."""
         self._unanswered = former._unanswered
-        self.put_back(former.take_all())
+        edits = former.take_all()
+        for edit in edits:
+            edit.irregular = True
+        self.put_back(edits)
