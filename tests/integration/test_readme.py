@@ -12,8 +12,8 @@ import pytest
 from playwright.async_api import async_playwright
 
 from server.cli import COMMANDS
+from tests.browser.chromium import chromium
 from tests.commands import Command, treesync
-from tests.integration.test_page import chromium
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 
