@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.effects import Configure, Connect, Disconnect, Effect, Import, Update
+import msgspec
+
+from sync.effects import Configure, Connect, Disconnect, Effect, Import, Text, Update
 from sync.ports import First, StoredResult
 
 
@@ -25,7 +27,10 @@ def target_of_effect(effect: Effect) -> str:
 
 def first_of_log(n: int, seq: int, effect: Effect) -> First:
     """The answer to an op that stands in the log."""
-    return First(target=target_of_effect(effect), result={"n": n, "status": "applied", "seq": seq})
+    result: dict[str, Any] = {"n": n, "status": "applied", "seq": seq}
+    if isinstance(effect, Text | Update) and effect.merged is True:
+        result |= {"status": "merged", "effective": msgspec.to_builtins(effect)}
+    return First(target=target_of_effect(effect), result=result)
 
 
 def first_of_result(kept: StoredResult) -> First:

@@ -20,6 +20,8 @@ _ACTIVITIES: dict[type[Op], str] = {
 
 
 def activity_of(op: Op) -> str:
+    if type(op) is ops.Text:
+        return "template_filled" if op.path.startswith("template_data.") else "node_edited"
     if type(op) is ops.Update:
         if isinstance(op.connection, str):
             return "connection_edited"

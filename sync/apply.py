@@ -16,6 +16,7 @@ from sync import effects
 from sync.effects import Effect
 from sync.marks import CREATED, ORDER, PARENT, Mark, Marks, mark_of
 from sync.nodes import Connection, Details, Node
+from sync.text import applied, inverted
 from sync.tree import Before, Held, HeldConnection, HeldDetails, Tree
 from sync.values import ABSENT, read, written
 
@@ -35,6 +36,11 @@ class Stamp(msgspec.Struct, frozen=True):
         for path in paths:
             after[path] = mark_of(marks, path).next(self.seq, self.user, self.client)
         return after
+
+    def merged(self) -> Stamp:
+        """The stamp of a change that holds others' too: no client's, so that it counts as another's for all, its author
+        among them, until their base has reached it (SEMANTICS 13)."""
+        return Stamp(self.seq, self.user, "")
 
     def created(self) -> Marks:
         return {CREATED: Mark(self.seq, self.user, self.client)}
@@ -95,8 +101,24 @@ def _update(tree: Tree, effect: effects.Update, stamp: Stamp, before: Before) ->
         return
     held = tree.nodes.get(effect.node) if isinstance(effect.node, str) else None
     if held is not None:
+        by = stamp.merged() if effect.merged is True else stamp
         node = structs.replace(held.node, seq=stamp.seq, **written(held.node, changed, unset))
-        _put(tree, before, Held(node, stamp.marked(held.marks, *changed, *unset), held.deleted))
+        _put(tree, before, Held(node, by.marked(held.marks, *changed, *unset), held.deleted))
+
+
+def _text(tree: Tree, effect: effects.Text, stamp: Stamp, before: Before) -> None:
+    held = tree.nodes.get(effect.node)
+    if held is not None:
+        by = stamp.merged() if effect.merged is True else stamp
+        changed = {effect.path: applied(_text_of(held.node, effect.path), effect.delta)}
+        node = structs.replace(held.node, seq=stamp.seq, **written(held.node, changed, ()))
+        _put(tree, before, Held(node, by.marked(held.marks, effect.path), held.deleted))
+
+
+def _text_of(node: Node, path: str) -> str:
+    """What is absent or null is the empty text (SEMANTICS 15)."""
+    value = read(node, path)
+    return value if isinstance(value, str) else ""
 
 
 def _move(tree: Tree, effect: effects.Move, stamp: Stamp, before: Before) -> None:
@@ -220,6 +242,7 @@ def _import(tree: Tree, effect: effects.Import, stamp: Stamp, before: Before) ->
 _APPLIERS: dict[type[Effect], Callable[[Tree, Any, Stamp, Before], None]] = {
     effects.Insert: _insert,
     effects.Update: _update,
+    effects.Text: _text,
     effects.Move: _move,
     effects.Delete: _delete,
     effects.Restore: _restore,
@@ -261,6 +284,12 @@ def _values_before(effect: effects.Update | effects.Configure, before: Before) -
     return {"set": values, "unset": absent}
 
 
+def _delta_back(effect: effects.Text, before: Before) -> dict[str, Any]:
+    held = before.nodes[0][1]
+    assert held is not None, "a node whose text is changed was there"
+    return {"delta": inverted(_text_of(held.node, effect.path), effect.delta)}
+
+
 def _label_before(before: Before) -> dict[str, Any]:
     (_, held), *_ = before.connections
     assert held is not None, "a connection that is renamed was there"
@@ -283,6 +312,7 @@ def _trash_before(effect: Effect, before: Before) -> dict[str, Any]:
 
 _INVERTERS: dict[type[Effect], Callable[[Any, Before], dict[str, Any]]] = {
     effects.Update: _values_before,
+    effects.Text: _delta_back,
     effects.Configure: _values_before,
     effects.Move: _place_before,
     effects.Delete: _trash_before,

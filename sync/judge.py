@@ -12,6 +12,7 @@ from sync import ops
 from sync.judge_connections import connect, disconnect
 from sync.judge_import import import_
 from sync.judge_placement import insert, move
+from sync.judge_text import text
 from sync.judge_trash import delete, purge, restore
 from sync.judge_values import configure, update
 from sync.tree import Tree
@@ -26,6 +27,7 @@ def judge(tree: Tree, op: ops.Op, asking: Asking) -> Verdict:
 _JUDGES: dict[type[ops.Op], Callable[[Tree, Any, Asking], Verdict]] = {
     ops.Insert: insert,
     ops.Update: update,
+    ops.Text: text,
     ops.Move: move,
     ops.Delete: delete,
     ops.Restore: restore,

@@ -156,15 +156,15 @@ def check_paths(
         if check is not None:
             check(value, limits)
         else:
-            _check_key(path, maps)
+            check_key(path, maps)
             check_value(value, path, limits)
     for path in unset:
-        _check_key(path, maps)
+        check_key(path, maps)
         if path in changed:
             raise Refused("invalid", f"{path} is both set and unset")
 
 
-def _check_key(path: str, maps: frozenset[str]) -> None:
+def check_key(path: str, maps: frozenset[str]) -> None:
     prefix, _, key = path.partition(".")
     if prefix not in maps or "." in key or not 1 <= len(key) <= KEY_CHARACTERS or "\x00" in key:
         raise Refused("invalid", f"no such path: {path[:100]!r}")
@@ -178,7 +178,7 @@ def check_content(made: ops.Insert | ops.ImportedNode, limits: Limits) -> None:
     check_point(made.position)
     for field in ("template_data", "metadata"):
         for key, value in (getattr(made, field) or {}).items():
-            _check_key(f"{field}.{key}", NODE_MAPS)
+            check_key(f"{field}.{key}", NODE_MAPS)
             check_value(value, f"{field}.{key}", limits)
 
 

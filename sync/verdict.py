@@ -8,7 +8,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from sync import effects
+from sync.backlog import Backlog
 from sync.effects import Effect
+from sync.ladders import Ladders
 from sync.limits import Limits
 from sync.protocol import ConflictPath, Lost, Mode
 
@@ -26,12 +28,14 @@ class SetAside(Exception):
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """Who asks, in which mode, and the limits that hold."""
+    """Who asks, in which mode, the limits that hold, and what was changed lately; a replica knows nothing of that."""
 
     user: str
     client: str
     mode: Mode
     limits: Limits
+    backlog: Backlog | None = None
+    ladders: Ladders | None = None  # of the texts that the same edit changed before
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +45,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     effect: Effect | None = None
-    status: Literal["applied", "unchanged", "superseded"] = "applied"
+    status: Literal["applied", "merged", "unchanged", "superseded"] = "applied"
     in_trash: bool = False
     overwrote: dict[str, Lost] | UnsetType = UNSET
     respaced: tuple[effects.Move, ...] = ()
