@@ -16,6 +16,8 @@ from starlette.routing import Mount
 
 from server.pages import Pages, SecurityHeaders, web_directory
 from tests.browser.chromium import launched
+from tests.browser.stage import Stage, staged
+from tests.browser.visitors import Visitors, visiting
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -45,3 +47,22 @@ async def files(browser: Browser) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     await task
+
+
+@pytest.fixture(scope="module")
+async def servers(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with staged(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def stage(servers: Stage) -> Stage:
+    """A running server, shared by the tests of a module: each makes trees of its own, and may stop it."""
+    await servers.make_sure_it_runs()
+    return servers
+
+
+@pytest.fixture
+async def visitors(browser: Browser) -> AsyncIterator[Visitors]:
+    async with visiting(browser) as visitors:
+        yield visitors
