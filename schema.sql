@@ -252,8 +252,9 @@ CREATE TABLE tree_results (
 );
 
 -- conflicts -----------------------------------------------------------------------------------------------------------
--- personal. What somebody typed and is not in the tree (P6): the op as it was sent, and per path the base, both values
--- and who wrote the other. Numbered per tree.
+-- personal. What somebody typed and is not in the tree (P6): of a whole op that was set aside the ops as they were sent,
+-- of an overwritten value that value; per path the base, both values and who wrote the other. user_id is whose value
+-- waits, parties are all whom it concerns, commit is the one that changed the record last. Numbered per tree.
 CREATE TABLE conflicts (
     tenant_id text COLLATE "C" NOT NULL,
     tree_id bigint NOT NULL,
@@ -265,14 +266,39 @@ CREATE TABLE conflicts (
     n bigint NOT NULL,
     base bigint NOT NULL,
     code text NOT NULL DEFAULT '',
-    op jsonb NOT NULL,
     paths jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     closed_at timestamptz,
+    kind text NOT NULL DEFAULT 'aside',
+    ops jsonb NOT NULL DEFAULT '[]',
+    parties text[] COLLATE "C" NOT NULL DEFAULT '{}',
+    seqs bigint[] NOT NULL DEFAULT '{}',
+    commit bigint NOT NULL DEFAULT 0,
+    closed_choice text NOT NULL DEFAULT '',
+    closed_by text COLLATE "C" NOT NULL DEFAULT '',
+    closed_seq bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, tree_id, id),
     FOREIGN KEY (tenant_id, tree_id) REFERENCES impact_trees ON DELETE CASCADE
 );
+
+CREATE INDEX conflicts_open ON conflicts (tenant_id, tree_id, id) WHERE closed_at IS NULL;
+CREATE INDEX conflicts_of_commit ON conflicts (tenant_id, tree_id, commit);
+
+-- conflict_parties ----------------------------------------------------------------------------------------------------
+-- personal. Whom an open record concerns, so that one person's open records are found over all trees: rows go when it is
+-- closed.
+CREATE TABLE conflict_parties (
+    tenant_id text COLLATE "C" NOT NULL,
+    tree_id bigint NOT NULL,
+    conflict_id bigint NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    opened_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, tree_id, conflict_id, user_id),
+    FOREIGN KEY (tenant_id, tree_id, conflict_id) REFERENCES conflicts ON DELETE CASCADE
+);
+
+CREATE INDEX conflict_parties_of_user ON conflict_parties (tenant_id, user_id, opened_at, tree_id, conflict_id);
 
 -- tree_versions -------------------------------------------------------------------------------------------------------
 -- tenant. Kept snapshots, numbered without a gap per tree. tree_snapshot is the wire's `state`, byte for byte (json:
@@ -371,7 +397,8 @@ DECLARE
 BEGIN
     FOREACH protected IN ARRAY ARRAY[
         'tenants', 'users', 'impact_trees', 'tree_members', 'tree_heads', 'tree_nodes', 'tree_connections', 'tree_ops',
-        'tree_clients', 'tree_results', 'conflicts', 'tree_versions', 'user_activities', 'activity_events'
+        'tree_clients', 'tree_results', 'conflicts', 'conflict_parties', 'tree_versions', 'user_activities',
+        'activity_events'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', protected);
         EXECUTE format(
@@ -392,7 +419,7 @@ GRANT SELECT, INSERT, UPDATE ON tenants, users, impact_trees, tree_heads, tree_n
     conflicts, job_runs TO treesync_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tree_members TO treesync_app;
 GRANT SELECT, INSERT ON tree_ops, tree_versions, user_activities TO treesync_app;
-GRANT SELECT, INSERT, DELETE ON tree_results, activity_events, system_logs TO treesync_app;
+GRANT SELECT, INSERT, DELETE ON tree_results, conflict_parties, activity_events, system_logs TO treesync_app;
 GRANT USAGE ON SEQUENCE user_activities_id TO treesync_app;
 
 -- functions -----------------------------------------------------------------------------------------------------------
@@ -562,17 +589,7 @@ BEGIN
             "user" text, client text, n bigint, target text, status text, code text, conflict bigint);
     END IF;
     IF rest ? 'conflicts' THEN
-        INSERT INTO conflicts AS t (tenant_id, tree_id, id, node_id, connection_id, user_id, client_id, n, base, code,
-            op, paths, created_at, updated_at)
-        SELECT tenant, tree, r.id, r.node, r.connection, r."user", r.client, r.n, r.base, r.code, r.op, r.paths,
-            moment, moment
-        FROM jsonb_to_recordset(rest->'conflicts') AS r (
-            id bigint, node text, connection text, "user" text, client text, n bigint, base bigint, code text,
-            op jsonb, paths jsonb)
-        ON CONFLICT (tenant_id, tree_id, id) DO UPDATE SET
-            node_id = excluded.node_id, connection_id = excluded.connection_id, user_id = excluded.user_id,
-            client_id = excluded.client_id, n = excluded.n, base = excluded.base, code = excluded.code,
-            op = excluded.op, paths = excluded.paths, updated_at = excluded.updated_at;
+        PERFORM commit_conflicts(tenant, tree, moment, (rest->>'commit')::bigint, rest->'conflicts');
     END IF;
     IF rest ? 'details' THEN
         UPDATE impact_trees AS t SET name = d.name, description = d.description, discovery_phase = d.discovery_phase,
@@ -584,6 +601,38 @@ BEGIN
     IF rest ? 'detail_marks' THEN
         UPDATE impact_trees AS t SET marks = (rest->'detail_marks')::json WHERE t.tenant_id = tenant AND t.id = tree;
     END IF;
+END
+$$;
+
+-- Writes conflict records of one tree, new and changed ones; `number` is that of the commit. Who is concerned by an
+-- open one stands in conflict_parties, of a closed one nobody.
+CREATE FUNCTION commit_conflicts(tenant text, tree bigint, moment timestamptz, number bigint, records jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+BEGIN
+    INSERT INTO conflicts AS t (tenant_id, tree_id, id, kind, node_id, connection_id, user_id, client_id, n, base, code,
+        ops, paths, parties, seqs, commit, created_at, updated_at, closed_at, closed_choice, closed_by, closed_seq)
+    SELECT tenant, tree, r.id, r.kind, r.node, r.connection, r."user", r.client, r.n, r.base, r.code, r.ops, r.paths,
+        r.parties, r.seqs, number, moment, moment,
+        CASE WHEN r.closed IS NOT NULL THEN moment END, COALESCE(r.closed->>'choice', ''),
+        COALESCE(r.closed->>'by', ''), COALESCE((r.closed->>'seq')::bigint, 0)
+    FROM jsonb_to_recordset(records) AS r (
+        id bigint, kind text, node text, connection text, "user" text, client text, n bigint, base bigint, code text,
+        ops jsonb, paths jsonb, parties text[], seqs bigint[], closed jsonb)
+    ON CONFLICT (tenant_id, tree_id, id) DO UPDATE SET
+        kind = excluded.kind, node_id = excluded.node_id, connection_id = excluded.connection_id,
+        user_id = excluded.user_id, client_id = excluded.client_id, n = excluded.n, base = excluded.base,
+        code = excluded.code, ops = excluded.ops, paths = excluded.paths, parties = excluded.parties,
+        seqs = excluded.seqs, commit = excluded.commit, updated_at = excluded.updated_at,
+        closed_at = excluded.closed_at, closed_choice = excluded.closed_choice, closed_by = excluded.closed_by,
+        closed_seq = excluded.closed_seq;
+    DELETE FROM conflict_parties AS p USING jsonb_to_recordset(records) AS r (id bigint, closed jsonb)
+    WHERE p.tenant_id = tenant AND p.tree_id = tree AND p.conflict_id = r.id AND r.closed IS NOT NULL;
+    INSERT INTO conflict_parties (tenant_id, tree_id, conflict_id, user_id, opened_at)
+    SELECT tenant, tree, c.id, unnest(c.parties), c.created_at
+    FROM conflicts AS c JOIN jsonb_to_recordset(records) AS r (id bigint) ON c.id = r.id
+    WHERE c.tenant_id = tenant AND c.tree_id = tree AND c.closed_at IS NULL
+    ON CONFLICT DO NOTHING;
 END
 $$;
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from sync.conflict_records import ConflictRecord
 from sync.identity import Position
 from sync.nodes import State
 from sync.ops import ImportedConnection, ImportedNode, Title
-from sync.ports import ConflictRecord, TreeSummary, Visibility
+from sync.ports import TreeSummary, Visibility
 from sync.protocol import Role
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from storage.json_values import encoded, rfc3339
-from sync.effects import Configure, Effect, Update
+from sync.effects import Configure, Effect, Text, Update
 from sync.errors import Unstorable
 from sync.identity import Author
 from sync.ports import Batch, LoggedOp, NodeRow, Receipt
@@ -152,6 +152,7 @@ def _rest(batch: Batch) -> dict[str, Any]:
         document["results"] = batch.results
     if batch.conflicts:
         document["conflicts"] = batch.conflicts
+        document["commit"] = batch.commit + 1
     if batch.details is not None:
         document["details"] = batch.details
     if batch.detail_marks is not None:
@@ -166,6 +167,8 @@ def _node_of(effect: Effect) -> str | None:
 
 def _fields_of(effect: Effect) -> str | None:
     """The paths that an op changed, as a JSON list: what the activity row tells of its content."""
+    if isinstance(effect, Text):
+        return encoded([effect.path])
     if not isinstance(effect, Update | Configure):
         return None
     changed = list(effect.set) if isinstance(effect.set, dict) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -9,15 +10,19 @@ import asyncpg
 import msgspec
 
 from storage.commits import COMMIT, columns, in_order
+from storage.conflicts import END_OF_TIME, LARGEST, read_own, read_page
 from storage.database import Connection, Database
-from storage.json_values import decoded_map, encoded, rfc3339
+from storage.json_values import encoded, rfc3339
 from storage.op_log import read_head
+from storage.trash import read_overdue, read_trash
 from storage.tree_rows import read_rights
 from sync.access import role_in
+from sync.conflict_records import ConflictRecord, OwnConflict
 from sync.errors import Invalid, NotFound, Unavailable
 from sync.identity import Author, Identity, TreeKey
-from sync.ports import Batch, ConflictRecord, Rights, TreeSummary, Visibility
+from sync.ports import Batch, Rights, TreeSummary, Visibility
 from sync.protocol import Role
+from sync.trash import Overdue, Trashed
 
 ADMIT_TENANT = "INSERT INTO tenants (tenant_id) VALUES ($1) ON CONFLICT DO NOTHING"
 # a token that says nothing of name or email takes neither away
@@ -79,17 +84,6 @@ ORDER BY t.updated_at DESC, t.id DESC LIMIT $5
 VISIBLE = _LINES.format(f"({_OWN}) UNION ALL ({_SHARED}) UNION ALL ({_JOINED})")
 VISIBLE_TO_ADMIN = _LINES.format(_ALL)
 
-CONFLICTS = """
-SELECT id, node_id, connection_id, user_id, client_id, n, base, code, op, paths FROM conflicts
-WHERE tenant_id = $1 AND tree_id = $2 AND closed_at IS NULL AND ($3::bigint IS NULL OR id < $3)
-    AND ($4::text IS NULL OR user_id = $4
-        OR jsonb_path_exists(paths, '$.*.by ? (@ == $user)', jsonb_build_object('user', $4)))
-ORDER BY id DESC LIMIT $5
-"""
-
-_END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
-_LARGEST = 2**63 - 1
-
 
 class PostgresDirectory:
     """`sync.ports.Directory` over a Database."""
@@ -117,7 +111,7 @@ class PostgresDirectory:
             return key
 
     async def trees(self, identity: Identity, *, limit: int, before: str | None = None) -> list[TreeSummary]:
-        moment, number = (_END_OF_TIME, _LARGEST) if before is None else _cursor(before)
+        moment, number = (END_OF_TIME, LARGEST) if before is None else _cursor(before)
         statement = VISIBLE_TO_ADMIN if identity.role == "admin" else VISIBLE
         async with self._database.transaction(identity.tenant, readonly=True) as connection:
             rows = await connection.fetch(statement, identity.tenant, identity.user, moment, number, limit)
@@ -150,8 +144,25 @@ class PostgresDirectory:
     ) -> list[ConflictRecord]:
         async with self._database.transaction(key.tenant, readonly=True) as connection:
             await read_head(connection, key)
-            rows = await connection.fetch(CONFLICTS, key.tenant, key.tree, before, user, limit)
-        return [_conflict(row) for row in rows]
+            return await read_page(connection, key, user, limit, before)
+
+    async def own_conflicts(self, identity: Identity, *, limit: int, before: str | None = None) -> list[OwnConflict]:
+        async with self._database.transaction(identity.tenant, readonly=True) as connection:
+            return await read_own(connection, identity, limit, before)
+
+    async def trash(self, key: TreeKey, *, limit: int, before: tuple[int, str] | None = None) -> list[Trashed]:
+        async with self._database.transaction(key.tenant, readonly=True) as connection:
+            await read_head(connection, key)
+            return await read_trash(connection, key, limit, before)
+
+    async def overdue_trash(self, moment: datetime, *, limit: int, but: Collection[TreeKey] = ()) -> list[Overdue]:
+        found: list[Overdue] = []
+        for tenant in await self._database.tenants():
+            left = limit - sum(len(one.nodes) for one in found)
+            if left > 0:
+                async with self._database.transaction(tenant, readonly=True) as connection:
+                    found += await read_overdue(connection, tenant, moment, left, but)
+        return found
 
     async def _change(self, key: TreeKey, *statements: tuple[Any, ...]) -> Rights:
         """Change the rights of a living tree and raise their version, in one transaction."""
@@ -197,27 +208,12 @@ def _summary(row: asyncpg.Record, identity: Identity) -> TreeSummary:
     )
 
 
-def _conflict(row: asyncpg.Record) -> ConflictRecord:
-    return ConflictRecord(
-        id=row["id"],
-        node=row["node_id"],
-        connection=row["connection_id"],
-        user=row["user_id"],
-        client=row["client_id"],
-        n=row["n"],
-        base=row["base"],
-        code=row["code"],
-        op=decoded_map(row["op"]),
-        paths=decoded_map(row["paths"]),
-    )
-
-
 def _cursor(before: str) -> tuple[datetime, int]:
     """Raises Invalid."""
     updated_at, _, number = before.rpartition("|")
     try:
         moment = datetime.fromisoformat(updated_at)
-        if moment.tzinfo is None or not number.isdecimal() or int(number) > _LARGEST:
+        if moment.tzinfo is None or not number.isdecimal() or int(number) > LARGEST:
             raise ValueError
     except ValueError as error:
         raise Invalid("`before` is `updated_at|id` of the last line of a page") from error

@@ -13,6 +13,7 @@ from sync.errors import Unstorable
 
 _encoder = msgspec.json.Encoder()
 _map: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+_maps: msgspec.json.Decoder[list[dict[str, Any]]] = msgspec.json.Decoder(list[dict[str, Any]])
 _LONG_NUMBER = re.compile(r"\d{17}")  # 2^53 has 16 digits
 _LARGEST_EXACT = 2**53
 
@@ -32,6 +33,14 @@ def decoded_map(text: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(text, parse_int=_number)
         return found
     return _map.decode(text)
+
+
+def decoded_maps(text: str) -> list[dict[str, Any]]:
+    """A list of maps from jsonb likewise."""
+    if _LONG_NUMBER.search(text):
+        found: list[dict[str, Any]] = json.loads(text, parse_int=_number)
+        return found
+    return _maps.decode(text)
 
 
 def _number(digits: str) -> int | float:

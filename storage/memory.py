@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from storage.memory_rows import TreeRows, encoded, rfc3339
+from sync.conflict_records import ConflictRecord
 from sync.errors import NotFound, Unavailable, Unstorable
 from sync.identity import Author, TreeKey
 from sync.ports import (
@@ -191,6 +192,9 @@ class MemoryTurn:
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         return self._database.living(self._key).recall(user, client, numbers)
 
+    async def conflict(self, number: int) -> ConflictRecord | None:
+        return self._database.living(self._key).conflict(number)
+
     async def rehearse(self, batch: Batch) -> None:
         self._database.living(self._key).prepare(self._own(batch), self._database.clock.now(), rehearsal=True)
 
@@ -245,6 +249,9 @@ class MemoryStore:
 
     async def recall(self, key: TreeKey, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         return self._database.living(key).recall(user, client, numbers)
+
+    async def conflict(self, key: TreeKey, number: int) -> ConflictRecord | None:
+        return self._database.living(key).conflict(number)
 
     async def heads(self, keys: Sequence[TreeKey]) -> dict[TreeKey, Head]:
         trees = self._database.trees

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
 
 import msgspec
 
 from storage.memory import ActivityRow, MemoryDatabase
 from storage.memory_rows import TreeRows, encoded, rfc3339
+from storage.memory_trash import overdue, trashed
 from sync.access import role_in
+from sync.conflict_records import ConflictRecord, OwnConflict
 from sync.errors import Invalid, NotFound
 from sync.identity import Author, Identity, TreeKey
-from sync.ports import Batch, ConflictRecord, Head, Rights, TreeSummary, Visibility
+from sync.ports import Batch, Head, Rights, TreeSummary, Visibility
 from sync.protocol import Role
+from sync.trash import Overdue, Trashed
 
 
 class MemoryDirectory:
@@ -77,8 +81,36 @@ class MemoryDirectory:
         return [
             record
             for record in records
-            if (before is None or record.id < before) and (user is None or _concerns(record, user))
+            if record.closed is None
+            and (before is None or record.id < before)
+            and (user is None or user in record.parties)
         ][:limit]
+
+    async def own_conflicts(self, identity: Identity, *, limit: int, before: str | None = None) -> list[OwnConflict]:
+        own = [
+            OwnConflict(tree=summary.id, record=record)
+            for summary in self._visible(identity)
+            for record in self._database.living(TreeKey(identity.tenant, summary.id)).conflict_records()
+            if record.closed is None and identity.user in record.parties
+        ]
+        own.sort(key=_newest_conflict, reverse=True)
+        if before is not None:
+            last = _conflict_cursor(before)
+            own = [one for one in own if _newest_conflict(one) < last]
+        return own[:limit]
+
+    async def trash(self, key: TreeKey, *, limit: int, before: tuple[int, str] | None = None) -> list[Trashed]:
+        lines = trashed(self._database.living(key))
+        return [line for line in lines if before is None or (line.seq, line.node) < before][:limit]
+
+    async def overdue_trash(self, moment: datetime, *, limit: int, but: Collection[TreeKey] = ()) -> list[Overdue]:
+        found: list[Overdue] = []
+        for key, rows in self._database.trees.items():
+            if rows.deleted_at is None and not rows.rights.frozen and key not in but:
+                nodes = overdue(rows, rfc3339(moment.timestamp()))[:limit]
+                limit -= len(nodes)
+                found += [Overdue(key=key, nodes=nodes)] if nodes else []
+        return found
 
     def _visible(self, identity: Identity) -> Iterator[TreeSummary]:
         for key, rows in self._database.trees.items():
@@ -88,9 +120,17 @@ class MemoryDirectory:
                     yield summary
 
 
-def _concerns(record: ConflictRecord, user: str) -> bool:
-    """Whether a user is one of a record's two authors (SEMANTICS 26)."""
-    return record.user == user or any(path.get("by") == user for path in record.paths.values())
+def _newest_conflict(one: OwnConflict) -> tuple[str, int, int]:
+    return one.record.at, one.tree, one.record.id
+
+
+def _conflict_cursor(before: str) -> tuple[str, int, int]:
+    """Raises Invalid."""
+    at, _, rest = before.partition("|")
+    tree, _, number = rest.partition("|")
+    if not at or not tree.isdecimal() or not number.isdecimal():
+        raise Invalid("`before` is `at|tree|id` of the last line of a page")
+    return at, int(tree), int(number)
 
 
 def _created(key: TreeKey, author: Author, batch: Batch, at: str) -> ActivityRow:

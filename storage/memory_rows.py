@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from storage.recall import first_of_log, first_of_result
+from sync.conflict_records import ConflictRecord
 from sync.errors import Unstorable
 from sync.identity import Author, TreeKey
 from sync.marks import Marks
@@ -17,7 +18,6 @@ from sync.nodes import Details
 from sync.ports import (
     Batch,
     ClientCounter,
-    ConflictRecord,
     ConnectionRow,
     First,
     Head,
@@ -86,7 +86,7 @@ class TreeRows:
         self.numbers: dict[Numbered, int] = {}  # -> seq
         self.counters: dict[tuple[str, str], tuple[int, int]] = {}  # (user, client) -> (last n, commit that moved it)
         self.results: dict[Numbered, StoredResult] = {}
-        self.conflicts: dict[int, bytes] = {}
+        self.conflicts: dict[int, tuple[int, bytes]] = {}  # -> (commit that changed it last, row)
         self.versions: list[TreeVersion] = []
         self._rights = encoded(rights)
         self._details = encoded(Details())
@@ -111,6 +111,7 @@ class TreeRows:
             detail_marks=_marks.decode(self._detail_marks),
             nodes=[_node.decode(row) for row in self.nodes.values()],
             connections=[_connection.decode(row) for row in self.connections.values()],
+            conflicts=[record for record in self.conflict_records() if record.closed is None],
         )
 
     def ops(self, after: int, through: int) -> list[LoggedOp]:
@@ -125,7 +126,8 @@ class TreeRows:
             for (user, client), (last_n, commit) in sorted(self.counters.items())
             if commit > after_commit
         ]
-        return Missing(head=self.head, ops=self.ops(after, len(self.log)), counters=counters)
+        conflicts = [_conflict.decode(row) for commit, row in self._records() if commit > after_commit]
+        return Missing(head=self.head, ops=self.ops(after, len(self.log)), counters=counters, conflicts=conflicts)
 
     def mark_at(self, seq: int) -> str | None:
         if seq == 0:
@@ -143,8 +145,16 @@ class TreeRows:
         last_n, _ = self.counters.get((user, client), (0, 0))
         return Recalled(last_n=last_n, firsts=firsts)
 
+    def conflict(self, number: int) -> ConflictRecord | None:
+        kept = self.conflicts.get(number)
+        return None if kept is None else _conflict.decode(kept[1])
+
     def conflict_records(self) -> list[ConflictRecord]:
-        return [_conflict.decode(row) for row in self.conflicts.values()]
+        return [_conflict.decode(row) for _, row in self._records()]
+
+    def _records(self) -> list[tuple[int, bytes]]:
+        """(commit that changed it last, row) of every record, by id."""
+        return [self.conflicts[number] for number in sorted(self.conflicts)]
 
     # ---- writing
 
@@ -166,8 +176,13 @@ class TreeRows:
             connections=[(row.connection.id, encoded(row)) for row in batch.connections],
             details=encoded(batch.details) if batch.details is not None else None,
             detail_marks=encoded(batch.detail_marks) if batch.detail_marks is not None else None,
-            conflicts=[(record.id, encoded(record)) for record in batch.conflicts],
+            conflicts=[(record.id, encoded(self._opened(record, at))) for record in batch.conflicts],
         )
+
+    def _opened(self, record: ConflictRecord, at: str) -> ConflictRecord:
+        """A record as it is kept: with the time of the commit that opened it."""
+        known = self.conflict(record.id)
+        return msgspec.structs.replace(record, at=at if known is None else known.at)
 
     def _check_numbers(self, batch: Batch) -> None:
         """Exactly once is (tenant, tree, user, client, n), over log and results together (SEMANTICS 4)."""
@@ -196,7 +211,7 @@ class TreeRows:
             self.counters[counter.user, counter.client] = (counter.last_n, commit)
         for result in batch.results:
             self.results[result.user, result.client, result.n] = result
-        self.conflicts.update(written.conflicts)
+        self.conflicts.update((number, (commit, row)) for number, row in written.conflicts)
         self.node_count = batch.node_count
         if written.ops:
             self.updated = self.at

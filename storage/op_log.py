@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from storage.conflicts import read_changed
 from storage.database import Connection
 from storage.json_values import rfc3339
 from storage.recall import first_of_log, first_of_result
@@ -86,6 +87,7 @@ async def read_missing(connection: Connection, key: TreeKey, after_commit: int) 
         head=head,
         ops=ops,
         counters=[ClientCounter(user=row[0], client=row[1], last_n=row[2]) for row in counters],
+        conflicts=await read_changed(connection, key, after_commit),
     )
 
 

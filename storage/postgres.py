@@ -8,11 +8,13 @@ from itertools import groupby
 
 from storage.activity import log_events
 from storage.commits import COMMIT, columns, in_order, receipts
+from storage.conflicts import read_one
 from storage.database import Database
 from storage.op_log import head_of, read_head, read_mark, read_missing, read_range, read_recall
 from storage.tree_rows import read_rights, read_tree
 from storage.turns import held
 from storage.versions import keep_version, version_before
+from sync.conflict_records import ConflictRecord
 from sync.identity import Author, TreeKey
 from sync.ports import (
     Batch,
@@ -73,6 +75,11 @@ class PostgresStore:
     async def recall(self, key: TreeKey, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         async with self._database.transaction(key.tenant, readonly=True) as connection:
             return await read_recall(connection, key, user, client, numbers)
+
+    async def conflict(self, key: TreeKey, number: int) -> ConflictRecord | None:
+        async with self._database.transaction(key.tenant, readonly=True) as connection:
+            await read_head(connection, key)
+            return await read_one(connection, key, number)
 
     async def heads(self, keys: Sequence[TreeKey]) -> dict[TreeKey, Head]:
         if not keys:

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from storage.conflicts import read_open
 from storage.database import Connection
 from storage.json_values import decoded_map
 from storage.op_log import read_head
@@ -59,6 +60,7 @@ async def read_tree(connection: Connection, key: TreeKey) -> LoadedTree:
         detail_marks=_marks.decode(tree["marks"]),
         nodes=await _nodes(connection, key),
         connections=[_connection(row) for row in await connection.fetch(CONNECTIONS, key.tenant, key.tree)],
+        conflicts=await read_open(connection, key),
     )
 
 

@@ -9,8 +9,10 @@ import asyncpg
 from asyncpg.transaction import Transaction
 
 from storage.commits import COMMIT, columns, in_order, receipts
+from storage.conflicts import read_one
 from storage.database import Connection, Database, translated
 from storage.op_log import read_head, read_missing, read_recall
+from sync.conflict_records import ConflictRecord
 from sync.errors import NotFound, Unstorable
 from sync.identity import TreeKey
 from sync.ports import Batch, Missing, Recalled, Receipt
@@ -38,6 +40,10 @@ class PostgresTurn:
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         with translated():
             return await read_recall(self._connection, self._key, user, client, numbers)
+
+    async def conflict(self, number: int) -> ConflictRecord | None:
+        with translated():
+            return await read_one(self._connection, self._key, number)
 
     async def rehearse(self, batch: Batch) -> None:
         with translated():

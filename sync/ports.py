@@ -14,11 +14,13 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from sync.codec import Codec
+from sync.conflict_records import ConflictReader, ConflictRecord
 from sync.effects import Effect
 from sync.identity import Author, Identity, TreeKey
 from sync.marks import Marks
 from sync.nodes import Connection, Details, Node
 from sync.protocol import ActivityEvent, Role
+from sync.trash import TrashReader
 
 Visibility = Literal["private", "tenant_view", "tenant_edit"]
 
@@ -105,21 +107,6 @@ class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
     conflict: int = 0
 
 
-class ConflictRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that was typed and is not in the tree: kept with its content (P6)."""
-
-    id: int
-    node: str = ""
-    connection: str = ""
-    user: str
-    client: str
-    n: int
-    base: int
-    code: str = ""
-    op: dict[str, Any]  # as its author sent it, `was` included
-    paths: dict[str, Any] = {}  # path -> {base, mine, theirs, by, seq}
-
-
 class Batch(msgspec.Struct, kw_only=True):
     """What one commit of one tree writes, all of it or nothing."""
 
@@ -137,7 +124,7 @@ class Batch(msgspec.Struct, kw_only=True):
     detail_marks: Marks | None
     counters: list[ClientCounter]
     results: list[StoredResult]
-    conflicts: list[ConflictRecord]
+    conflicts: list[ConflictRecord]  # new and changed ones, each once, as they stand after the batch
     node_count: int  # live nodes after the batch
 
 
@@ -162,14 +149,17 @@ class LoadedTree(msgspec.Struct, kw_only=True):
     detail_marks: Marks
     nodes: list[NodeRow]
     connections: list[ConnectionRow]
+    conflicts: list[ConflictRecord] = []  # the open ones, by id
 
 
 class Missing(msgspec.Struct, kw_only=True):
-    """What a room lacks: the head now, and if the epoch is still the room's, every op and counter after its commit."""
+    """What a room lacks: the head now, and if the epoch is still the room's, every op and counter after its commit, and
+    every conflict record that changed since, closed ones too."""
 
     head: Head
     ops: list[LoggedOp]
     counters: list[ClientCounter]
+    conflicts: list[ConflictRecord] = []
 
 
 class First(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,6 +195,8 @@ class Turn(Protocol):
     async def missing(self, after_commit: int) -> Missing: ...
 
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled: ...
+
+    async def conflict(self, number: int) -> ConflictRecord | None: ...
 
     async def rehearse(self, batch: Batch) -> None:
         """Do all a commit does and take it back. Raises Unstorable where the commit would."""
@@ -247,6 +239,10 @@ class Store(Protocol):
 
     async def recall(self, key: TreeKey, user: str, client: str, numbers: Sequence[int]) -> Recalled: ...
 
+    async def conflict(self, key: TreeKey, number: int) -> ConflictRecord | None:
+        """A conflict record, open or closed; None where the tree has none of that number. Raises NotFound."""
+        ...
+
     async def heads(self, keys: Sequence[TreeKey]) -> dict[TreeKey, Head]:
         """The heads of many trees of any tenants in one query; a tree that is gone is left out."""
         ...
@@ -284,7 +280,7 @@ class TreeSummary(msgspec.Struct, kw_only=True):
     updated_at: str
 
 
-class Directory(Protocol):
+class Directory(ConflictReader, TrashReader, Protocol):
     """What the HTTP side needs beside the hub: trees as things that are made, listed, shared and thrown away."""
 
     async def admit(self, identity: Identity) -> None:
@@ -314,13 +310,6 @@ class Directory(Protocol):
 
     async def trash_tree(self, key: TreeKey) -> Rights:
         """Deleted for everyone; purged after 30 days by a job."""
-        ...
-
-    async def conflicts(
-        self, key: TreeKey, *, user: str | None, limit: int, before: int | None = None
-    ) -> list[ConflictRecord]:
-        """Open conflict records, newest first, ids below `before`. With `user` only those whose op was his or whose
-        winning value was (SEMANTICS 26); None: all of the tree's, for owners and admins."""
         ...
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from sync.conflict_records import ConflictRecord
 from sync.effects import Configure, Connect, Delete, Effect, Import, Insert, Restore, Update
 from sync.identity import Author, TreeKey
 from sync.marks import CREATED, Mark, Marks
@@ -13,7 +14,6 @@ from sync.nodes import Connection, Details, Node, Point
 from sync.ports import (
     Batch,
     ClientCounter,
-    ConflictRecord,
     ConnectionRow,
     Head,
     LoggedOp,
@@ -159,10 +159,22 @@ class Writer:
         op = {"op": "update", "n": n, "base": 1, "node": node_id, "set": {"title": title}}
         paths = {"title": {"base": "A", "mine": title, "theirs": "C", "by": "bo", "seq": 2}}
         record = ConflictRecord(
-            id=conflict, node=node_id, user=self.by.user, client=self.by.client, n=n, base=1, op=op, paths=paths
+            id=conflict,
+            node=node_id,
+            user=self.by.user,
+            client=self.by.client,
+            n=n,
+            base=1,
+            ops=[op],
+            paths=paths,
+            parties=sorted({self.by.user, "bo"}),
         )
-        self._conflicts.append(record)
+        self.record(record)
         return n
+
+    def record(self, record: ConflictRecord) -> None:
+        """A conflict record that was opened or changed."""
+        self._conflicts.append(record)
 
     # ---- cutting and settling
 

@@ -188,7 +188,7 @@ async def test_what_was_set_aside_is_kept(ada: Person, bo: Person) -> None:
     await bo.one(update(title="Theirs"))
     await ada.one(update(title="Kept for later"), base=BASE, mode="replay")
     records = await ada.table.deployment.directory.conflicts(ada.table.key, user="ada", limit=10)
-    assert [record.op["set"] for record in records] == [{"title": "Kept for later"}]
+    assert [record.ops[0]["set"] for record in records] == [{"title": "Kept for later"}]
 
 
 async def test_what_was_overwritten_stays_in_the_log(ada: Person, bo: Person) -> None:

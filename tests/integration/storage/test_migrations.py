@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from storage.directory import CREATE, CREATE_HEAD, PostgresDirectory
 from storage.migrate import FOLDER, check, migrate, migrations, verify
 from storage.postgres import PostgresStore
 from sync.errors import Clash, Unavailable
+from sync.identity import Identity, TreeKey
 from tests.batches import node
 from tests.integration.storage.filled import new_tree
 from tests.postgres_servers import PostgresServer, opened
@@ -26,6 +29,12 @@ DO $$ BEGIN
 END $$
 """
 ACTIVITIES = "SELECT count(*) FROM user_activities"
+OLD_RECORD = """
+INSERT INTO conflicts (tenant_id, tree_id, id, node_id, user_id, client_id, n, base, op, paths, created_at, updated_at,
+    closed_at)
+VALUES ($1, $2, $3, 'root', 'ada', 'c1', 1, 1, '{"op":"delete","n":1,"base":1,"node":"root"}',
+    '{"a":{"by":"cy","seq":1},"b":{"by":"bo","seq":2},"c":{"by":"","seq":0}}', now(), now(), $4)
+"""
 IN_DEFAULT = "SELECT count(*) FROM user_activities WHERE tableoid = 'user_activities_default'::regclass"
 
 
@@ -110,8 +119,8 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
         await check(f"postgresql://postgres@/none?host={tmp_path}")
 
 
-async def test_an_owner_without_superuser_can_migrate_and_serve(postgres_server: PostgresServer) -> None:
-    """What managed databases give: a role that may create roles and owns its database."""
+async def owned(postgres_server: PostgresServer) -> str:
+    """A new database of a role that may create roles and owns it, which is what managed servers give; as that role."""
     dsn = await postgres_server.fresh(migrated=False)
     admin = await asyncpg.connect(dsn)
     try:
@@ -123,7 +132,11 @@ async def test_an_owner_without_superuser_can_migrate_and_serve(postgres_server:
             await admin.execute(f"GRANT {role} TO plain_owner WITH ADMIN OPTION")
     finally:
         await admin.close()
-    own = dsn.replace("postgres@", "plain_owner@")
+    return dsn.replace("postgres@", "plain_owner@")
+
+
+async def test_an_owner_without_superuser_can_migrate_and_serve(postgres_server: PostgresServer) -> None:
+    own = await owned(postgres_server)
     await migrate(own)
     async with opened(own) as database:
         writer = await new_tree(database)
@@ -139,3 +152,38 @@ async def test_an_owner_without_superuser_can_migrate_and_serve(postgres_server:
             assert await connection.fetchval(ACTIVITIES) == 3
     async with opened(own) as database, database.transaction("somebody-else") as connection:
         assert await connection.fetchval(ACTIVITIES) == 0
+
+
+async def test_conflict_records_of_an_older_release_are_kept(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """By an owner whom row-level security binds too."""
+    own = await owned(postgres_server)
+    for path in sorted(FOLDER.glob("*.sql"))[:2]:
+        (tmp_path / path.name).write_text(path.read_text())
+    await migrate(own, tmp_path)
+    connection = await asyncpg.connect(own)
+    try:
+        keys = [await old_tree(connection, tenant) for tenant in ("acme", "other")]
+    finally:
+        await connection.close()
+    await migrate(own)
+    async with opened(own) as database:
+        for key in keys:
+            store, directory = PostgresStore(database), PostgresDirectory(database)
+            [record] = (await store.load(key)).conflicts
+            assert (record.id, record.kind, record.parties) == (1, "aside", ["ada", "bo", "cy"])
+            assert record.ops == [{"op": "delete", "n": 1, "base": 1, "node": "root"}]
+            assert await store.conflict(key, 2) is not None
+            listed = await directory.own_conflicts(Identity(tenant=key.tenant, user="ada", expires_at=4e9), limit=9)
+            assert [(one.tree, one.record.id) for one in listed] == [(key.tree, 1)]
+
+
+async def old_tree(connection: asyncpg.Connection, tenant: str) -> TreeKey:
+    """A tree with an open and a closed record, as the first release kept them."""
+    await connection.execute("SELECT set_config('app.tenant', $1, false)", tenant)
+    await connection.execute("INSERT INTO tenants (tenant_id) VALUES ($1)", tenant)
+    await connection.execute("INSERT INTO users (tenant_id, user_id) VALUES ($1, 'ada')", tenant)
+    tree = await connection.fetchval(CREATE, tenant, "ada", "Old", "private")
+    await connection.execute(CREATE_HEAD, tenant, tree, "e1")
+    for number, closed in ((1, None), (2, datetime.now(UTC))):
+        await connection.execute(OLD_RECORD, tenant, tree, number, closed)
+    return TreeKey(tenant, tree)
