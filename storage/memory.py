@@ -192,6 +192,9 @@ class MemoryTurn:
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         return self._database.living(self._key).recall(user, client, numbers)
 
+    async def log(self, after: int, through: int) -> list[LoggedOp]:
+        return self._database.living(self._key).ops(after, through)
+
     async def conflict(self, number: int) -> ConflictRecord | None:
         return self._database.living(self._key).conflict(number)
 

@@ -11,11 +11,11 @@ from asyncpg.transaction import Transaction
 from storage.commits import COMMIT, columns, in_order, receipts
 from storage.conflicts import read_one
 from storage.database import Connection, Database, translated
-from storage.op_log import read_head, read_missing, read_recall
+from storage.op_log import read_head, read_missing, read_range, read_recall
 from sync.conflict_records import ConflictRecord
 from sync.errors import NotFound, Unstorable
 from sync.identity import TreeKey
-from sync.ports import Batch, Missing, Recalled, Receipt
+from sync.ports import Batch, LoggedOp, Missing, Recalled, Receipt
 
 # who holds a head keeps others from committing: nobody waits longer than 1 s for it, nor holds it idle for 2 s
 PATIENCE = """
@@ -40,6 +40,10 @@ class PostgresTurn:
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         with translated():
             return await read_recall(self._connection, self._key, user, client, numbers)
+
+    async def log(self, after: int, through: int) -> list[LoggedOp]:
+        with translated():
+            return await read_range(self._connection, self._key, after, through)
 
     async def conflict(self, number: int) -> ConflictRecord | None:
         with translated():

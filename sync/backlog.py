@@ -20,6 +20,7 @@ from sync.text import Delta, applied, difference
 
 KEPT_OPS = 2_000  # as many as one client may have unanswered
 KEPT_CHARACTERS = 1024 * 1024  # of their values; with the ops themselves about 3 MB for a room that is busy (P11)
+WAITED_FOR = 8  # times as much while an edit waits that needs it: what was loaded is not to be loaded twice
 
 Thing = str | tuple[str] | None  # a node's id, a connection's in a tuple, None: the tree's own fields
 
@@ -70,9 +71,14 @@ class Backlog:
             self._batches.append((seq, characters))
             self.characters += characters
 
-    def trim(self) -> None:
+    @property
+    def full(self) -> bool:
+        """Whether nothing more may be loaded."""
+        return self._exceeds(WAITED_FOR)
+
+    def trim(self, waited_for: bool = False) -> None:
         """Drop the oldest beyond the bounds."""
-        while len(self._batches) > 1 and (len(self._ops) > KEPT_OPS or self.characters > KEPT_CHARACTERS):
+        while len(self._batches) > 1 and self._exceeds(WAITED_FOR if waited_for else 1):
             last, characters = self._batches.popleft()
             self.characters -= characters
             while self._ops and self._ops[0].seq <= last:
@@ -82,6 +88,9 @@ class Backlog:
             self.floor = last
             self._indexed = max(self._indexed, last)
             self._unchanged.clear()
+
+    def _exceeds(self, times: int) -> bool:
+        return len(self._ops) > times * KEPT_OPS or self.characters > times * KEPT_CHARACTERS
 
     def load(self, after: int, rows: Sequence[LoggedOp]) -> None:
         """Take the log between `after` and the floor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
+from sync.backlog import Backlog
 from sync.codec import Malformed
 from sync.cut import Cut
 from sync.errors import Invalid
@@ -38,7 +39,16 @@ def first_batch(
     elif connections:
         raise Invalid("connections need nodes")
     tree = Tree(HeldDetails(Details(), {CREATED: Mark(0, author.user, author.client)}))
-    cut = Cut(tree, seq=0, conflicts=0, limits=limits or Limits(), counters={}, firsts={}, respace_id="")
+    cut = Cut(
+        tree,
+        seq=0,
+        conflicts=0,
+        limits=limits or Limits(),
+        backlog=Backlog(0),
+        counters={},
+        firsts={},
+        respace_id="",
+    )
     cut.take(_edit(author, key.tenant, ops), None)
     for result in cut.judged[0].results:
         if result.status not in ("applied", "unchanged"):

@@ -7,23 +7,26 @@ Synchronous from the first op to the last; the tree is ahead of what is confirme
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 from msgspec import UNSET
 
 from sync.activities import activity_of
 from sync.apply import RESPACE, Stamp, apply, inverse
+from sync.backlog import Backlog
 from sync.codec import Malformed
+from sync.conflict_records import ConflictRecord
 from sync.effects import Effect, Import, Restore
 from sync.identity import Author
 from sync.judge import judge
+from sync.ladders import Ladders
 from sync.limits import Limits
-from sync.ops import Delete, Move, Op, target_of
+from sync.ops import Delete, Move, Op, Text, target_of
 from sync.pending import ClientKey, Numbered, PendingEdit, Refusal
 from sync.ports import (
     Batch,
     ClientCounter,
-    ConflictRecord,
     ConnectionRow,
     First,
     LoggedOp,
@@ -60,6 +63,7 @@ class Cut:
         seq: int,
         conflicts: int,
         limits: Limits,
+        backlog: Backlog,
         counters: dict[ClientKey, int],
         firsts: dict[Numbered, First],
         respace_id: str,
@@ -73,6 +77,8 @@ class Cut:
         self.records: list[ConflictRecord] = []
         self.used: dict[ClientKey, int] = {}
         self._limits = limits
+        self._backlog = backlog
+        self._ladders: Ladders | None = None  # of the texts that the edit in hand has changed
         self._counters = counters
         self._firsts = firsts
         self._answered: dict[Numbered, tuple[str, Result]] = {}
@@ -86,6 +92,7 @@ class Cut:
 
     def take(self, edit: PendingEdit, refusal: Refusal | None) -> None:
         """Judge a whole edit; its results stand in `judged`."""
+        self._ladders = None
         if refusal is not None:
             results = [self._refused(edit, op, refusal) for op in edit.ops]
             self.judged.append(Judged(edit, results))
@@ -110,6 +117,7 @@ class Cut:
         self.seq, self.conflicts, ops, stored, records, befores = kept
         for before in reversed(self._befores[befores:]):
             self.tree.undo(before)
+        self._backlog.truncate(self.seq)
         del (
             self._befores[befores:],
             self._sources[befores:],
@@ -172,7 +180,8 @@ class Cut:
                 raise Refused("invalid", f"base {op.base} lies ahead of the tree")
             if isinstance(op, _STRUCTURAL) and edit.participant is not None and not edit.participant.live:
                 raise Refused("stale", "still catching up; send it again")
-            asking = Asking(edit.author.user, edit.author.client, edit.mode, self._limits)
+            ladders = self._ladders_of(edit) if type(op) is Text else None
+            asking = Asking(edit.author.user, edit.author.client, edit.mode, self._limits, self._backlog, ladders)
             return self._apply(edit, place, op, judge(self.tree, op, asking))
         except SetAside as aside:
             return self._set_aside(edit, place, op, aside)
@@ -180,6 +189,20 @@ class Cut:
             if edit.mode == "replay" and refused.code in SET_ASIDE_CODES:
                 return self._set_aside(edit, place, op, SetAside({}, refused.code))
             return self._reject(edit, op, refused)
+
+    def _ladders_of(self, edit: PendingEdit) -> Ladders:
+        if self._ladders is None:
+            oldest = self.seq - self._limits.resume_ops
+            self._ladders = Ladders(edit.ops, edit.client, self._backlog, oldest, partial(self._first_of, edit.client))
+        return self._ladders
+
+    def _first_of(self, client: ClientKey, n: int) -> tuple[str, int]:
+        """What became of an op: the status and seq of its first answer; ("", 0) where it got none yet."""
+        answered = self._answered.get((*client, n))
+        if answered is not None:
+            return answered[1].status, answered[1].seq or 0
+        recalled = self._firsts.get((*client, n))
+        return ("", 0) if recalled is None else (recalled.result["status"], recalled.result.get("seq", 0))
 
     # ---- collecting
 
@@ -195,7 +218,7 @@ class Cut:
         self._sources.append((edit, place))
         return Result(
             n=op.n,
-            status="applied",
+            status=verdict.status,
             seq=self.seq,
             effective=verdict.effect if verdict.differs else UNSET,
             in_trash=verdict.in_trash,
@@ -207,17 +230,17 @@ class Cut:
         _number_nodes(effect, self.seq)
         before = apply(self.tree, effect, Stamp(self.seq, author.user, author.client))
         self._befores.append(before)
-        self.ops.append(
-            LoggedOp(
-                seq=self.seq,
-                n=n,
-                author=author,
-                effect=effect,
-                inverse=inverse(effect, before),
-                mode=mode,
-                activity=activity,
-            )
+        op = LoggedOp(
+            seq=self.seq,
+            n=n,
+            author=author,
+            effect=effect,
+            inverse=inverse(effect, before),
+            mode=mode,
+            activity=activity,
         )
+        self.ops.append(op)
+        self._backlog.append(op)
 
     def _set_aside(self, edit: PendingEdit, place: int, op: Op | Malformed, aside: SetAside) -> Result:
         assert not isinstance(op, Malformed), "what cannot be read cannot be set aside"
@@ -241,7 +264,8 @@ class Cut:
                 n=op.n,
                 base=op.base,
                 code=aside.code,
-                op=content,
+                ops=[content],
+                parties=[edit.author.user],
                 paths=msgspec.to_builtins(aside.paths),
             )
         )

@@ -7,7 +7,7 @@ is asked after they have arrived and before they are judged, so that neither a g
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sync.codec import Malformed
 from sync.limits import Limits
@@ -34,6 +34,9 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._edits)
 
+    def __iter__(self) -> Iterator[PendingEdit]:
+        return iter(self._edits)
+
     @property
     def oldest(self) -> PendingEdit | None:
         """What has waited longest."""
@@ -48,7 +51,7 @@ class Inbox:
         allowed = self._limits.unanswered_ops if edit.participant is not None else self._limits.resume_ops
         if self._unanswered[edit.client] + len(edit.ops) > allowed:
             return Refusal("rate", f"at most {allowed} ops may wait for their answer")
-        edit.ahead = any(not isinstance(op, Malformed) and op.base > seq for op in edit.ops)
+        _read_bases(edit, seq)
         edit.irregular = not self._follows(edit) or edit.ahead
         self._edits.append(edit)
         self.ops += len(edit.ops)
@@ -113,8 +116,8 @@ class Inbox:
         return edit
 
     def put_back(self, edits: Sequence[PendingEdit]) -> None:
-        """Let edits wait again, in front and in their order. Where what is stored of their clients has changed meanwhile,
-        `know_client` hears of it; what was looked up for the others may be out of date."""
+        """Let edits wait again, in front and in their order. Where what is stored of their clients has changed
+        meanwhile, `know_client` hears of it; what was looked up for the others may be out of date."""
         for edit in reversed(edits):
             edit.recalled = False
             self._edits.appendleft(edit)
@@ -146,5 +149,14 @@ class Inbox:
         self._unanswered = former._unanswered
         edits = former.take_all()
         for edit in edits:
-            edit.irregular = True
+            edit.irregular, edit.reached = True, -1
         self.put_back(edits)
+
+
+def _read_bases(edit: PendingEdit, seq: int) -> None:
+    """The least base of an edit, and whether one lies beyond the confirmed seq."""
+    oldest = newest = seq
+    for op in edit.ops:
+        if not isinstance(op, Malformed):
+            oldest, newest = min(oldest, op.base), max(newest, op.base)
+    edit.oldest, edit.ahead = oldest, newest > seq

@@ -21,7 +21,8 @@ class PendingEdit:
     """An edit that waits in a room's inbox. `reply` takes its outcome, once.
 
     `irregular` says that its numbers do not simply follow, so that storage is asked before it is judged; `recalled`
-    that it has been. `ahead` says that it names a base which this room has not come to.
+    that it has been. `ahead` says that it names a base which this room has not come to, `oldest` is the least base in
+    it, and `reached` the floor of the backlog above which everything is known that it needs (-1: not looked at yet).
     """
 
     __slots__ = (
@@ -31,10 +32,12 @@ class PendingEdit:
         "identity",
         "irregular",
         "mode",
+        "oldest",
         "ops",
         "participant",
         "poisoned",
         "policy",
+        "reached",
         "recalled",
         "ref",
         "reply",
@@ -68,6 +71,8 @@ class PendingEdit:
         self.reply = reply
         self.waiting_since = waiting_since
         self.ahead = False
+        self.oldest = 0
+        self.reached = -1
         self.irregular = False
         self.recalled = False
         self.poisoned: set[int] = set()  # places of ops that the database cannot hold (SEMANTICS 6)

@@ -71,7 +71,8 @@ class LoggedOp(msgspec.Struct, kw_only=True, gc=False):
 
     `commit`, `mark` and `at` are those of the commit that wrote it (`at` RFC 3339, the database's clock, never below
     the op before). `inverse` holds `{"set": {path: value before}, "unset": [paths that were absent]}` for updates and
-    configures, the placement before for moves, ids for deletes and restores, nothing for what made something.
+    configures, `{"delta": the one that takes it back}` for texts, the placement before for moves, ids for deletes and
+    restores, nothing for what made something.
     Read back, `author` holds user, client and via alone, and `activity` is empty: the activity row keeps the rest.
     """
 
@@ -195,6 +196,10 @@ class Turn(Protocol):
     async def missing(self, after_commit: int) -> Missing: ...
 
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled: ...
+
+    async def log(self, after: int, through: int) -> list[LoggedOp]:
+        """As `Store.log`."""
+        ...
 
     async def conflict(self, number: int) -> ConflictRecord | None: ...
 

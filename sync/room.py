@@ -13,16 +13,19 @@ import msgspec
 from msgspec import UNSET
 
 from sync.access import allows, role_in
-from sync.apply import Stamp, apply
+from sync.apply import Stamp, apply, inverse
+from sync.backlog import Backlog
 from sync.codec import Codec, CodecName
 from sync.cut import Cut, Judged
-from sync.identity import Position, TreeKey
+from sync.effects import Effect
+from sync.identity import Author, Position, TreeKey
 from sync.inbox import Inbox
 from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
 from sync.pending import ClientKey, PendingEdit, Refusal
 from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Receipt, Rights
 from sync.protocol import Ops, Outcome
+from sync.reach import reach
 from sync.recent import Commit, Recent, ops_message
 from sync.session import Participant
 from sync.snapshots import EncodedState, encode_state
@@ -61,6 +64,7 @@ class Room:
         self.inbox = Inbox(limits)
         self.flight: Flight | None = None
         self.recent = Recent(self.seq, self.mark)
+        self.backlog = Backlog(self.seq)
         self.was_reset = False
         self._limits = limits
         self._conflicts = loaded.head.conflicts
@@ -84,6 +88,30 @@ class Room:
     def last_n(self, client: ClientKey) -> int:
         return self.inbox.counters.get(client, 0)
 
+    # ---- what edits against older trees are judged by
+
+    def reach(self) -> int:
+        """The seq after which the log must be read before what waits is judged; `backlog.floor`: all is here."""
+        least = floor = self.backlog.floor
+        for edit in self.inbox:
+            if edit.oldest < floor:
+                least = min(least, self._reach(edit))
+        return least
+
+    def _reach(self, edit: PendingEdit) -> int:
+        floor = self.backlog.floor
+        if edit.reached >= floor:
+            return floor
+        least = reach(self.tree, self.backlog, edit, self.seq - self._limits.resume_ops)
+        if least == floor:
+            edit.reached = floor
+        return least
+
+    def stop_reaching(self) -> None:
+        """No more of the log can be had: what waits is judged by what is here."""
+        for edit in self.inbox:
+            edit.reached = self.backlog.floor
+
     # ---- one batch
 
     def cut(self, mark: str, respace_id: str) -> Flight:
@@ -94,14 +122,15 @@ class Room:
             seq=self.seq,
             conflicts=self._conflicts,
             limits=self._limits,
+            backlog=self.backlog,
             counters=self.inbox.counters,
             firsts=self.inbox.firsts,
             respace_id=respace_id,
         )
-        size = 0
+        size, floor = 0, self.backlog.floor
         while not cut.judged or (size < BATCH_BYTES and len(cut.ops) < BATCH_ROWS):
-            edit = self.inbox.take()
-            if edit is None:
+            edit = self.inbox.oldest
+            if edit is None or (edit.oldest < floor and self._reach(edit) < floor) or self.inbox.take() is None:
                 break
             size += edit.size
             cut.take(edit, self._refusal(edit))
@@ -167,7 +196,13 @@ class Room:
         self.seq, self.mark = batch.ops[-1].seq, batch.mark
         commit = Commit(ops_message(self.key.tree, batch.ops, self.tree.digest))
         self.recent.append(commit)
+        self._remember()
         return commit
+
+    def _remember(self) -> None:
+        """What is confirmed stays in the backlog, as far as its bounds allow."""
+        self.backlog.confirm(self.seq)
+        self.backlog.trim(waited_for=any(edit.reached >= 0 for edit in self.inbox))
 
     def _outcome(self, judged: Judged) -> Outcome:
         edit = judged.edit
@@ -186,6 +221,7 @@ class Room:
         flight, self.flight = self.flight, None
         assert flight is not None, "nothing is in flight"
         flight.cut.undo()
+        self.backlog.truncate(self.seq)
         self.inbox.put_back([judged.edit for judged in flight.cut.judged])
 
     def refuse_waiting(self, refusal: Refusal) -> list[tuple[PendingEdit, Outcome]]:
@@ -201,6 +237,7 @@ class Room:
             seq=self.seq,
             conflicts=0,
             limits=self._limits,
+            backlog=self.backlog,
             counters={},
             firsts={},
             respace_id="",
@@ -226,7 +263,9 @@ class Room:
         assert rows[0].seq == self.seq + 1, "a gap in the log"
         for row in rows:
             apply(self.tree, row.effect, Stamp(row.seq, row.author.user, row.author.client))
+            self.backlog.append(row)
         self.seq, self.mark = rows[-1].seq, rows[-1].mark
+        self._remember()
         commit = Commit(ops_message(self.key.tree, rows, self.tree.digest))
         self.recent.append(commit)
         return commit
@@ -244,13 +283,21 @@ class Room:
             return None
         assert ops.after == self.seq, "the next commit begins where this one ends"
         for place, effect in enumerate(ops.ops):
-            assert isinstance(effect.by, int)
-            author = ops.authors[effect.by]
-            apply(self.tree, effect, Stamp(ops.after + place + 1, author.user, author.client))
+            self._follow_one(ops, place, effect)
         self.seq, self.mark = ops.seq, ops.mark
+        self._remember()
         commit = Commit(ops, encoded)
         self.recent.append(commit)
         return commit
+
+    def _follow_one(self, ops: Ops, place: int, effect: Effect) -> None:
+        assert isinstance(effect.by, int)
+        by, seq = ops.authors[effect.by], ops.after + place + 1
+        before = apply(self.tree, effect, Stamp(seq, by.user, by.client))
+        if self.backlog.keeps(effect):
+            author = Author(user=by.user, client=by.client)
+            row = LoggedOp(seq=seq, n=effect.n or 0, author=author, effect=effect, inverse=inverse(effect, before))
+            self.backlog.append(row)
 
     @property
     def conflicts(self) -> int:

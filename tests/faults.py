@@ -104,6 +104,9 @@ class FaultyTurn:
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         return await self._store.call("turn.recall", lambda: self._turn.recall(user, client, numbers))
 
+    async def log(self, after: int, through: int) -> list[LoggedOp]:
+        return await self._store.call("turn.log", lambda: self._turn.log(after, through))
+
     async def rehearse(self, batch: Batch) -> None:
         await self._store.call("turn.rehearse", lambda: self._turn.rehearse(batch))
 

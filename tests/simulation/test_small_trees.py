@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from sync.apply import Stamp, apply
+from sync.backlog import Backlog
 from sync.cut import Cut
 from sync.effects import Insert
 from sync.identity import Author, Identity
@@ -136,7 +137,7 @@ def _stands(op: Record, there: Situation) -> bool:
 
 def judged(tree: Tree, seq: int, asked: tuple[str, Record, Mode], base: int) -> tuple[Cut, list[Result]]:
     who, op, mode = asked
-    cut = Cut(tree, seq=seq, conflicts=0, limits=Limits(), counters={}, firsts={}, respace_id="r")
+    cut = Cut(tree, seq=seq, conflicts=0, limits=Limits(), backlog=Backlog(0), counters={}, firsts={}, respace_id="r")
     edit = PendingEdit(
         identity=Identity(tenant="acme", user=who, expires_at=0),
         author=Author(user=who, client=f"{who}-1"),
