@@ -1,0 +1,231 @@
+// One client: a socket that comes back by itself, the queue it writes for, and the trees that are open on it.
+
+import { newId } from "./editing.js";
+import { request } from "./http.js";
+import { Link } from "./link.js";
+import { openStore, rememberIdentity, rememberedIdentity } from "./store.js";
+import { TokenSource } from "./token.js";
+import { Tree } from "./tree.js";
+
+const FIRST_RETRY_MS = 250; // on a living socket, doubled up to the longest, then a random part of it
+const LONGEST_RETRY_MS = 2_000; // a database that is back is used within 5 s
+const STORED_AFTER_MS = 3_000; // no answer for so long: a tree is shown as this browser keeps it
+const AGENT = "treesync-web/1.0";
+
+export class Client extends EventTarget {
+  tenant = "";
+  user = "";
+  clientId = "";
+  limits = { message_bytes: 65_536, edit_ops: 500, unanswered_ops: 2_000, value_bytes: 262_144 };
+  #origin;
+  #options;
+  #token;
+  #link;
+  #trees = new Map();
+  #store = null; // a promise of the store, or of null where nothing is to be kept
+  #identity = null; // whose store it is
+  #why = "";
+  #away = new AbortController();
+
+  /** @param {string} url @param {import("../treesync").Token} token @param {import("../treesync").ConnectOptions} options */
+  constructor(url, token, options = {}) {
+    super();
+    this.#origin = url.replace(/^ws/, "http").replace(/\/$/, "");
+    this.#options = { client: AGENT, persist: true, guard: true, ...options };
+    this.#token = new TokenSource(token);
+    this.#link = new Link(`${this.#origin.replace(/^http/, "ws")}/ws`, this.#token, this.#owner());
+    this.#guard();
+    this.#link.start();
+  }
+
+  get state() {
+    return this.#link.state;
+  }
+
+  /** Why it is in that state, where something is known of it. */
+  get why() {
+    return this.#why;
+  }
+
+  async open(number) {
+    let tree = this.#trees.get(number);
+    if (!tree || (tree.error && !tree.isOpened)) {
+      tree = new Tree(number, this.#host());
+      this.#trees.set(number, tree);
+      this.#begin(tree);
+    }
+    return tree.opened;
+  }
+
+  async #begin(tree) {
+    await tree.load();
+    this.#loaded.add(tree);
+    if (this.state === "online") this.#welcome(tree);
+    else if (this.state !== "connecting") tree.settleForStored();
+    setTimeout(() => tree.settleForStored(), STORED_AFTER_MS);
+  }
+
+  #loaded = new WeakSet(); // trees that know their queue, and may be opened
+
+  request(method, path, body) {
+    return request(this.#origin, this.#token, method, path, body);
+  }
+
+  /** Try now, with another token where one is given: after "signed out", or to end a wait. */
+  reconnect(token) {
+    if (token !== undefined) this.#token.replace(token);
+    this.#link.redial();
+  }
+
+  close() {
+    this.#away.abort();
+    for (const tree of this.#trees.values()) tree.keepNow();
+    this.#link.close();
+    this.#store?.then((store) => store?.close()).catch(() => {});
+  }
+
+  // ---- what the link tells
+
+  #owner() {
+    const client = this;
+    return {
+      get messageBytes() {
+        return client.limits.message_bytes;
+      },
+      ready: () => this.#ready(),
+      hello: (token) => ({ type: "hello", protocol: 1, token, client_id: this.clientId, client: this.#options.client }),
+      welcomed: (message) => this.#welcomed(message),
+      hear: (message) => this.#hear(message),
+      lost: () => this.#each((tree) => tree.lost()),
+      became: (state, why = "") => this.#became(state, why),
+    };
+  }
+
+  // Before a hello can be said: whose queue it is for, and under which client_id.
+  async #ready() {
+    await this.#opened().catch(() => {}); // why nothing can be kept is told where something should be
+    this.clientId ||= newId();
+  }
+
+  // The store of this person on this server. Without a network the token may not say who that is: then it is the one
+  // that this tab, or this browser, was last.
+  #opened() {
+    const identity = this.#token.identity ?? rememberedIdentity(this.#origin);
+    if (!this.#options.persist) return Promise.resolve(null);
+    if (!identity) return Promise.reject(new Error("it is not known who signs in"));
+    if (!this.#store) {
+      this.#identity = identity;
+      this.#store = openStore({ server: this.#origin, ...identity });
+      this.#store.then((store) => (this.clientId = store.clientId)).catch(() => {});
+    }
+    return this.#store;
+  }
+
+  #welcomed(message) {
+    const isOther = this.#identity && (this.#identity.user !== message.user || this.#identity.tenant !== message.tenant);
+    if (isOther) return this.#link.refuse("another person has signed in: reload the page");
+    [this.tenant, this.user, this.limits] = [message.tenant, message.user, message.limits];
+    rememberIdentity(this.#origin, { tenant: this.tenant, user: this.user });
+    this.#each((tree) => this.#welcome(tree));
+  }
+
+  #welcome(tree) {
+    if (!this.#loaded.has(tree)) return;
+    tree.welcomed({ user: this.user, client: this.clientId }, this.limits, this.#link.messageBytes);
+  }
+
+  #hear(message) {
+    if (message.type === "error") this.#fault(message);
+    if (message.type === "notice" && message.code === "replaced") return this.#link.refuse("this queue is written from another place: reload the page");
+    const tree = this.#trees.get(message.tree);
+    if (!tree) return;
+    tree.hear(message);
+    if (tree.isWornOut) this.#renew();
+  }
+
+  // This client_id cannot go on [RP7]. It is the socket's, so every tree first has its answers under the old one, sends
+  // nothing new meanwhile, and goes on under another.
+  async #renew() {
+    this.#each((tree) => tree.wearOut());
+    if ([...this.#trees.values()].some((tree) => tree.hasNumbered) || this.#renewing) return;
+    this.#renewing = true;
+    try {
+      const store = await this.#store;
+      this.clientId = store ? await store.renew() : newId();
+    } catch (error) {
+      this.#fault({ code: "storage", why: String(error?.message ?? error) });
+      this.clientId = newId();
+    }
+    this.#renewing = false;
+    this.#link.redial();
+  }
+
+  #renewing = false;
+
+  #became(state, why) {
+    this.#why = why;
+    if (state !== "online") this.#each((tree) => this.#loaded.has(tree) && tree.settleForStored());
+    this.#each((tree) => tree.restate());
+    this.dispatchEvent(new Event("state"));
+  }
+
+  #fault(detail) {
+    this.dispatchEvent(new CustomEvent("fault", { detail }));
+  }
+
+  #each(visit) {
+    for (const tree of this.#trees.values()) visit(tree);
+  }
+
+  // ---- what a tree needs of its client
+
+  #host() {
+    const client = this;
+    return {
+      get state() {
+        return client.state;
+      },
+      get limits() {
+        return client.limits;
+      },
+      get identity() {
+        const { tenant, user } = client.user ? client : (client.#identity ?? client);
+        return { server: client.#origin, tenant, user };
+      },
+      say: (message) => this.#link.say(message),
+      post: (tree, edit) => this.#post(tree, edit),
+      request: (method, path, body) => this.request(method, path, body),
+      store: () => this.#opened(),
+      fault: (detail) => this.#fault(detail),
+      closed: (number) => this.#trees.delete(number),
+      waitAfter: (failures) => Math.random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20)),
+    };
+  }
+
+  // An edit too large for a message [SEMANTICS 28]. Its answer goes where a socket's would.
+  async #post(tree, { type, tree: number, ref, ...edit }) {
+    try {
+      const outcome = await this.request("POST", `/trees/${number}/edits`, edit);
+      tree.hear({ ...outcome, type: "outcome", tree: number, ref });
+    } catch (error) {
+      tree.hear({ type: "error", code: error.code, why: error.why ?? String(error), tree: number, ref });
+    }
+  }
+
+  // ---- the page goes away
+
+  #guard() {
+    const { signal } = this.#away;
+    const keep = () => this.#each((tree) => tree.keepNow());
+    globalThis.addEventListener?.("pagehide", keep, { signal });
+    globalThis.document?.addEventListener("visibilitychange", () => document.hidden && keep(), { signal });
+    globalThis.addEventListener?.(
+      "beforeunload",
+      (event) => {
+        const isUnkept = [...this.#trees.values()].some((tree) => tree.unkept > 0);
+        if (this.#options.guard && isUnkept) event.preventDefault();
+      },
+      { signal },
+    );
+  }
+}

@@ -1,0 +1,354 @@
+// One open tree as the protocol sees it: replica, queue, who is here, and what to say next. No I/O: what goes out, and
+// what its owner should know, goes through `outside`:
+//   say(message)      over the socket                      post(edit)     an edit too large for a message
+//   keep()            (a promise) the queue is stored       pause(failures, done)   call `done` after a jittered while
+//   tell(name, detail)   an event                           gone(error)    it will not be opened again by itself
+//   settled(entry)    its answer is final                   carried(node, path, delta, seq)   a text was changed
+
+import { changeOf, carry, fieldOf, textAfter } from "./fields.js";
+import { Queue } from "./queue.js";
+import { rebased } from "./rebase.js";
+import { Replica } from "./replica.js";
+import { Sending, isPassing } from "./sending.js";
+import { textAt, wish } from "./wishes.js";
+import { difference } from "../text.js";
+
+const LOST_HISTORY = new Set(["epoch", "ahead", "too_far", "erased"]); // a snapshot for these replaces the queue's bases
+const WRITERS = new Set(["editor", "owner"]);
+
+export class OpenTree {
+  queue = new Queue();
+  status = "away"; // "opening", "open", "gone"
+  role = null;
+  people = new Map(); // the others: participant id to its view
+  position = null; // of confirmed state
+  confirmed = null; // a Replica, once there is one
+  error = null; // why it is gone
+  openConflicts = 0; // as the server counted them when it was opened
+  #outside;
+  #sending = new Sending(this.queue);
+  #me = { user: "", client: "" };
+  #limits = { edit_ops: 500, unanswered_ops: 2000 };
+  #messageBytes = 65_536;
+  #openRef = 0;
+  #you = null; // this socket's own participant id
+  #parts = [];
+  #head = 0; // the tree's seq when it was opened: nothing is sent before confirmed state is there
+  #line = 0; // counts openings, so that what was stored for an older one is not sent on a newer
+  #paused = false;
+  #asksLater = null;
+  #failures = 0; // of openings and of frames that do not follow, in a row
+  #presence = null;
+  #view = null;
+
+  constructor(number, outside) {
+    this.number = number;
+    this.#outside = outside;
+  }
+
+  get seq() {
+    return this.position?.seq ?? 0;
+  }
+
+  get mayWrite() {
+    return this.role === null || WRITERS.has(this.role);
+  }
+
+  /** What its author sees: the queue applied over confirmed state [RP3]. A Replica that never changes. */
+  get view() {
+    if (!this.#view) {
+      this.#view = this.confirmed?.copy() ?? new Replica();
+      for (const entry of this.queue.visible) wish(this.#view, entry);
+    }
+    return this.#view;
+  }
+
+  /** Take what a store has kept: confirmed state and its queue. */
+  load({ parts, position, role }) {
+    this.confirmed = new Replica(parts);
+    [this.position, this.role] = [position, role];
+    this.#view = null;
+  }
+
+  // ---- the socket
+
+  welcomed(me, limits, messageBytes) {
+    if (this.#me.client && me.client !== this.#me.client) this.queue.renumber();
+    this.#me = me;
+    [this.#limits, this.#messageBytes] = [limits, Math.min(messageBytes, limits.message_bytes)];
+    this.#paused = false; // whatever it was for, this socket knows nothing of it
+    if (this.status !== "gone") this.ask();
+  }
+
+  /** Open the tree at the newest position, or, with a reason, as a whole. */
+  ask(reason) {
+    this.status = "opening";
+    this.#asksLater = null;
+    this.#parts = [];
+    this.#line += 1;
+    this.#openRef = this.#sending.nextRef();
+    const position = reason ? undefined : (this.position ?? undefined);
+    this.#outside.say({ type: "open", ref: this.#openRef, tree: this.number, position, reason });
+  }
+
+  lost() {
+    this.#sending.lost();
+    this.#line += 1;
+    if (this.status === "gone") return;
+    this.status = "away";
+    this.people = new Map();
+    this.#outside.tell("people");
+  }
+
+  close() {
+    if (this.status === "open" || this.status === "opening") this.#outside.say({ type: "close", tree: this.number });
+    this.#end({ code: "closed", why: "the tree was closed here" });
+  }
+
+  // ---- what its owner does
+
+  /** The queue has changed: show it, store it, send it. */
+  changed() {
+    this.#view = null;
+    this.flush();
+  }
+
+  present(state) {
+    this.#presence = state;
+    if (this.status === "open") this.#outside.say({ type: "presence", tree: this.number, state });
+  }
+
+  /** Send what may go, once it is stored with its numbers. */
+  async flush() {
+    if (this.status !== "open" || this.#paused || this.seq < this.#head) return;
+    const parcels = this.#sending.take(this.#limits, this.#messageBytes, this.seq);
+    if (!parcels.length) return;
+    const line = this.#line;
+    if (!(await this.#outside.keep())) {
+      if (line !== this.#line) return;
+      this.#sending.lost();
+      return this.#pause(this.queue.refusals + 1);
+    }
+    if (line !== this.#line) return; // another socket; it has been told to replay
+    for (const { mode, entries, byHttp, ref } of parcels) {
+      const edit = { type: "edit", tree: this.number, mode, ops: entries.map((entry) => entry.wire), ref };
+      if (byHttp) this.#outside.post({ ...edit, client_id: this.#me.client, epoch: this.position.epoch });
+      else this.#outside.say(edit);
+    }
+  }
+
+  // ---- what the server says
+
+  hear(message) {
+    switch (message.type) {
+      case "ops":
+        return this.#ops(message);
+      case "outcome":
+        return this.#outcome(message);
+      case "snapshot":
+        return this.#snapshot(message);
+      case "resumed":
+        return message.ref === this.#openRef ? this.#entered(message) : undefined;
+      case "presence":
+        return this.#presenceOf(message);
+      case "role":
+        this.#become(message.role);
+        this.#outside.tell("role");
+        return this.flush();
+      case "notice":
+        return this.#notice(message);
+      case "error":
+        return this.#error(message);
+    }
+  }
+
+  #outcome(message) {
+    const { settled, next } = this.#sending.answered(message);
+    for (const entry of settled) {
+      if (Queue.isWithoutEffect(entry)) this.#withdraw(entry);
+      entry.settle(entry.result);
+      this.#outside.settled(entry);
+    }
+    this.#reach();
+    this.#go(next);
+  }
+
+  // It was shown and will not come: what was typed behind it is brought to the text without it.
+  #withdraw(entry) {
+    for (const field of entry.fields) {
+      const [node, path] = field.split("\u0000");
+      const text = textAt(this.confirmed.nodes.get(node), path);
+      const place = this.queue.entries.indexOf(entry);
+      const before = this.queue.entries.slice(0, place);
+      const [without, shown] = [before, [...before, entry]].map((some) => textAfter(text, some, node, path));
+      if (without !== shown) this.#carry(this.queue.entries.slice(place + 1), node, path, difference(shown, without), null);
+    }
+    entry.hidden = true;
+  }
+
+  #carry(entries, node, path, change, seq) {
+    for (const entry of carry(entries, node, path, change, seq)) this.queue.dirty.add(entry);
+    this.#outside.carried(node, path, change);
+  }
+
+  #reach() {
+    this.#view = null;
+    this.queue.reached(this.seq);
+    this.#outside.tell("change", { ops: [], own: true, replaced: false });
+  }
+
+  #go(next, error) {
+    if (next === "go") return this.flush();
+    if (next === "wait") return this.#pause(this.queue.refusals);
+    if (next === "open" && this.status === "open") return this.ask();
+    if (next === "end") return this.#end(error);
+  }
+
+  #pause(failures) {
+    if (this.#paused) return;
+    this.#paused = true;
+    const line = this.#line;
+    this.#outside.pause(failures, () => {
+      if (!this.#paused || line !== this.#line) return;
+      this.#paused = false;
+      if (this.status === "opening") this.#asksLater?.();
+      this.flush();
+    });
+  }
+
+  // ---- state
+
+  #snapshot(message) {
+    if (message.ref !== undefined && message.ref !== this.#openRef) return; // of an opening that was given up
+    if (message.part === 1) this.#parts = [];
+    this.#parts.push(message.state);
+    if (message.part < message.parts) return; // the last part makes it whole [OP6]
+    const [before, held] = [this.confirmed, this.position];
+    this.confirmed = new Replica(this.#parts);
+    this.#parts = [];
+    this.position = message.position;
+    if (held) {
+      const isLost = LOST_HISTORY.has(message.reason) || held.epoch !== message.position.epoch;
+      rebased(this.queue, before, this.confirmed, message, isLost);
+      if (isLost) this.queue.forgetSettled();
+    }
+    this.#view = null;
+    this.queue.reached(this.seq);
+    this.#outside.tell("change", { ops: [], own: false, replaced: true, before });
+    if (message.ref !== undefined) this.#entered(message);
+    else this.flush();
+  }
+
+  #entered(message) {
+    this.status = "open";
+    this.#you = message.you;
+    this.#head = message.position.seq;
+    this.people = new Map(message.participants.map((one) => [one.id, one]));
+    this.openConflicts = message.conflicts ?? 0;
+    this.queue.opened(message.last_n);
+    const waiting = this.queue.replay();
+    this.#view = null;
+    this.#become(message.role);
+    this.#outside.tell("opened", waiting);
+    this.#outside.tell("people");
+    if (this.#presence) this.present(this.#presence);
+    this.flush();
+  }
+
+  #become(role) {
+    this.role = role;
+    if (this.mayWrite) this.queue.release();
+  }
+
+  #ops(frame) {
+    if (this.status !== "open" || frame.seq <= this.seq) return; // what came before `open` was answered is told again
+    if (frame.after > this.seq) return this.#askAgain(); // a gap: the log fills it
+    const from = this.seq - frame.after;
+    let told;
+    try {
+      told = frame.ops.slice(from).map((op, place) => this.#confirm(op, frame.after + from + place + 1, frame));
+    } catch (error) {
+      if (error instanceof RangeError) return this.#askAgain("digest"); // a delta beyond its text: this replica differs
+      throw error;
+    }
+    this.position = { epoch: this.position.epoch, seq: frame.seq, mark: frame.mark };
+    this.#view = null;
+    this.queue.reached(this.seq);
+    this.#outside.tell("change", { ops: told, own: told.every((op) => op.own), replaced: false });
+    if (frame.digest !== undefined && frame.digest !== this.confirmed.digest) return this.#askAgain("digest"); // [P9]
+    this.#failures = 0;
+    this.flush();
+  }
+
+  // Apply one effective op; what waits on the same text is carried over it.
+  #confirm(op, seq, frame) {
+    const author = frame.authors[op.by ?? 0];
+    const own = author.client === this.#me.client && author.user === this.#me.user;
+    const entry = own ? this.queue.byNumber(op.n) : undefined;
+    const before = this.confirmed.nodes.get(op.node);
+    this.confirmed.apply(op, seq);
+    const after = this.confirmed.nodes.get(op.node);
+    if (before && after) this.#carryOver(op, entry, before, after, seq);
+    if (entry) entry.hidden = true;
+    return { at: frame.at, ...op, seq, ...author, own };
+  }
+
+  #carryOver(op, entry, before, after, seq) {
+    const paths = op.op === "text" ? [op.path] : op.op === "update" ? [...Object.keys(op.set ?? {}), ...(op.unset ?? [])] : [];
+    const { entries } = this.queue;
+    for (const path of paths) {
+      if (!entry?.fields.has(fieldOf(op.node, path))) {
+        const change = changeOf(op, path, before, after);
+        if (change) this.#carry(entries, op.node, path, change, seq);
+        continue;
+      }
+      const expected = textAfter(textAt(before, path), entry.isVisible ? [entry] : [], op.node, path);
+      const actual = textAt(after, path);
+      const behind = entries.slice(entries.indexOf(entry) + 1);
+      if (expected !== actual) this.#carry(behind, op.node, path, difference(expected, actual), seq);
+    }
+  }
+
+  /** What came does not follow on what is here: the first time at once, then after growing waits. */
+  #askAgain(reason) {
+    this.#failures += 1;
+    if (this.#failures === 1) return this.ask(reason);
+    this.#askLater(this.#failures, reason);
+  }
+
+  #askLater(failures, reason) {
+    this.status = "opening";
+    this.#asksLater = () => this.ask(reason);
+    this.#pause(failures);
+  }
+
+  // ---- people, notices, errors
+
+  #presenceOf(message) {
+    this.people = new Map(this.people);
+    for (const one of message.participants ?? []) if (one.id !== this.#you) this.people.set(one.id, one);
+    for (const id of message.left ?? []) this.people.delete(id);
+    this.#outside.tell("people");
+  }
+
+  #notice(notice) {
+    if (notice.code === "tree_deleted") this.#end({ code: "tree_deleted", why: "the tree was deleted" });
+    else if (notice.code === "draining") this.#askLater(1); // of this tree alone; one for the whole socket is the link's
+  }
+
+  #error(error) {
+    if (this.#sending.owns(error.ref)) return this.#go(this.#sending.failed(error), error);
+    const isOpening = this.status === "opening" && error.ref === this.#openRef;
+    if (isOpening && isPassing(error.code)) return this.#askLater(++this.#failures);
+    const isOver = error.code === "not_found" || error.code === "forbidden"; // no longer ours to see, or put out
+    if (isOpening || (error.ref === undefined && isOver)) this.#end(error);
+  }
+
+  // What is unanswered stays in the queue.
+  #end(error) {
+    if (this.status === "gone") return;
+    this.status = "gone";
+    this.error = error;
+    this.#outside.gone(error);
+  }
+}

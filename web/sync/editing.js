@@ -1,0 +1,89 @@
+// Making ops: a method for each kind, with what their author sees put in (`was`, a move's position).
+
+import { difference, spliced, storable } from "../text.js";
+import { read } from "./replica.js";
+import { textAt } from "./wishes.js";
+
+const ID_BYTES = 9; // 72 random bits: no two people ever make the same id
+
+/** An id for a new node or connection. */
+export function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(ID_BYTES)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export class Editing extends EventTarget {
+  /** The tree as its author sees it. @abstract */
+  get view() {
+    throw new TypeError("abstract");
+  }
+
+  /** @abstract @param {Record<string, unknown>} op @param {"live" | "replay" | "force"} mode */
+  edit(op, mode) {
+    throw new TypeError("abstract");
+  }
+
+  insert({ id = newId(), parent = null, ...content }) {
+    return this.edit({ op: "insert", node: id, parent, ...present(content) });
+  }
+
+  update(node, set, unset) {
+    const seen = this.view.nodes.get(node);
+    return this.edit({ op: "update", node, ...present({ set, unset, was: seen && seenAt(seen, set, unset) }) });
+  }
+
+  splice(node, path, at, remove, insert) {
+    const text = textAt(this.view.nodes.get(node), path);
+    return this.#text(node, path, spliced(text, at, remove, insert));
+  }
+
+  write(node, path, text) {
+    return this.#text(node, path, difference(textAt(this.view.nodes.get(node), path), storable(text)));
+  }
+
+  #text(node, path, delta) {
+    if (!delta.length) return Promise.resolve({ n: null, status: "unchanged" });
+    return this.edit({ op: "text", node, path, delta });
+  }
+
+  move(node, { parent, after, position }) {
+    const here = this.view.nodes.get(node);
+    if (parent !== undefined) position ??= here?.position ?? { x: 0, y: 0 }; // a reparent carries it [TR13]
+    return this.edit({ op: "move", node, ...present({ parent, after, position }) });
+  }
+
+  remove(node) {
+    return this.edit({ op: "delete", node });
+  }
+
+  restore(node, parent) {
+    return this.edit({ op: "restore", node, ...present({ parent }) });
+  }
+
+  link(from, to, label = "", id = newId()) {
+    return this.edit({ op: "connect", connection: id, from, to, label });
+  }
+
+  unlink(connection) {
+    return this.edit({ op: "disconnect", connection });
+  }
+
+  relabel(connection, label) {
+    const was = this.view.connections.get(connection)?.label;
+    return this.edit({ op: "update", connection, set: { label }, ...present({ was: was === undefined ? was : { label: was } }) });
+  }
+
+  configure(set, unset) {
+    return this.edit({ op: "configure", ...present({ set, unset, was: seenAt(this.view.details, set, unset) }) });
+  }
+}
+
+// The values their author saw: what the server compares with where bases say nothing, and what texts are merged from.
+function seenAt(thing, set = {}, unset = []) {
+  const paths = [...Object.keys(set), ...unset];
+  const seen = paths.map((path) => [path, read(thing, path)]).filter(([, value]) => value !== undefined);
+  return seen.length ? Object.fromEntries(seen) : undefined;
+}
+
+function present(fields) {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

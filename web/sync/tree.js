@@ -1,0 +1,302 @@
+// A tree to work with: what its author sees, edits that show at once and resolve when they are durable, events.
+
+import { Inbox } from "./conflicts.js";
+import { OpenTree } from "./core.js";
+import { Editing } from "./editing.js";
+import { Entry } from "./entry.js";
+import { Keeping } from "./keeping.js";
+import { refusalOf } from "./refusal.js";
+import { Report } from "./report.js";
+import { statusOf } from "./status.js";
+import { Undo } from "./undo.js";
+
+const PRESENCE_MS = 50; // 20 a second: as smooth as a cursor has to be, a fraction of what the server takes
+
+export class Tree extends Editing {
+  number;
+  #host;
+  #core;
+  #keeping;
+  #inbox;
+  #undo;
+  #reports = [];
+  #status = { state: "saving", count: 0 };
+  #presenceTimer = null;
+  #presence = null;
+  #opening = Promise.withResolvers();
+  #isOpened = false;
+
+  /** Made by `Client.open`. `host` is the client's side of it: what it says, waits, stores and asks by HTTP. */
+  constructor(number, host) {
+    super();
+    this.number = number;
+    this.#host = host;
+    this.#core = new OpenTree(number, this.#outside());
+    this.#keeping = new Keeping(this.#core, number, host, {
+      unkept: (entries, why) => this.#unkept(entries, why),
+      changed: () => this.#restate(),
+    });
+    this.#inbox = new Inbox(number, host, () => this.#core, (detail) => this.#tell("conflict", detail));
+    this.#undo = new Undo(this, (op, mode, record) => this.#edit(op, mode, record));
+    this.#opening.promise.catch(() => {}); // whoever opened it is told; nobody else has to listen
+  }
+
+  // ---- reading
+
+  get view() {
+    return this.#core.view;
+  }
+
+  get role() {
+    return this.#core.role;
+  }
+
+  get position() {
+    return this.#core.position;
+  }
+
+  get people() {
+    return this.#core.people;
+  }
+
+  get status() {
+    return this.#status;
+  }
+
+  get conflicts() {
+    return this.#inbox.mine;
+  }
+
+  get queue() {
+    const { unanswered, refused } = this.#core.queue;
+    return [...unanswered, ...refused].map((entry) => entry.shownToPerson);
+  }
+
+  // ---- editing (`Editing` has a method for each kind of op)
+
+  edit(op, mode = "live") {
+    return this.#edit(op, mode, (step) => this.#undo.did(step));
+  }
+
+  #edit(asked, mode, record) {
+    const op = JSON.parse(JSON.stringify(asked)); // as it will travel, and nobody else's to change
+    const refusal = refusalOf(op, this.#core, this.#host, this.#keeping.fault);
+    if (refusal) return this.#refuse(refusal);
+    const { queue, seq, view } = this.#core;
+    const { promise, resolve } = Promise.withResolvers();
+    const entry = new Entry({ op: { ...op, base: seq }, mode, place: queue.nextPlace(), made: Date.now(), at: seq });
+    entry.resolvers.push(resolve);
+    const step = this.#undo.stepOf(op, view);
+    queue.add(entry);
+    this.#core.changed();
+    if (step) record(step, promise);
+    this.#keeping.soon();
+    this.#tell("change", { ops: [], own: true, replaced: false });
+    this.#restate();
+    return promise;
+  }
+
+  #refuse(refusal) {
+    if (refusal.code === "storage") this.#keeping.retry();
+    this.#restate();
+    return Promise.resolve({ n: null, status: "rejected", ...refusal });
+  }
+
+  undo() {
+    return this.#undo.undo();
+  }
+
+  redo() {
+    return this.#undo.redo();
+  }
+
+  get canUndo() {
+    return this.#undo.canUndo;
+  }
+
+  get canRedo() {
+    return this.#undo.canRedo;
+  }
+
+  group(edits) {
+    return this.#undo.group(edits);
+  }
+
+  // ---- more than edits
+
+  present(state) {
+    this.#presence = state;
+    this.#presenceTimer ??= setTimeout(() => {
+      this.#presenceTimer = null;
+      this.#core.present(this.#presence);
+    }, PRESENCE_MS);
+  }
+
+  resolve(conflict, choice, value) {
+    return this.#inbox.resolve(conflict, choice, value);
+  }
+
+  async trash() {
+    const answer = await this.#host.request("GET", `/trees/${this.number}/trash`);
+    return answer.entries ?? answer;
+  }
+
+  discard() {
+    const given = this.#core.queue.discard();
+    this.#core.changed();
+    this.#keeping.soon();
+    this.#tell("change", { ops: [], own: true, replaced: false });
+    this.#restate();
+    return given.map((entry) => entry.op);
+  }
+
+  exportQueue() {
+    const { tree = this.number, user, tenant, server } = this.#host.identity;
+    return JSON.stringify({ treesync: 1, server, tenant, user, tree, position: this.position, queue: this.queue }, null, 2);
+  }
+
+  close() {
+    clearTimeout(this.#presenceTimer);
+    this.#core.close();
+    this.#keeping.close();
+    this.#host.closed(this.number);
+  }
+
+  // ---- what the client tells it
+
+  /** Resolves to this tree once it is here. */
+  get opened() {
+    return this.#opening.promise;
+  }
+
+  get isOpened() {
+    return this.#isOpened;
+  }
+
+  get error() {
+    return this.#core.error;
+  }
+
+  get hasNumbered() {
+    return this.#core.queue.hasNumbered;
+  }
+
+  get isWornOut() {
+    return this.#core.queue.wornOut;
+  }
+
+  /** Stop numbering: the client_id cannot go on. */
+  wearOut() {
+    this.#core.queue.wornOut = true;
+  }
+
+  /** How many ops would be lost if this page went away now. */
+  get unkept() {
+    return this.#core.queue.unanswered.filter((entry) => !entry.isStored).length;
+  }
+
+  async load() {
+    await this.#keeping.load();
+    if (this.#core.confirmed) this.#tell("change", { ops: [], own: false, replaced: true });
+    this.#restate();
+  }
+
+  /** There is no server now: what this browser keeps has to do. */
+  settleForStored() {
+    if (this.#core.confirmed) this.#settleOpened();
+  }
+
+  welcomed(me, limits, messageBytes) {
+    this.#core.welcomed(me, limits, messageBytes);
+    this.#restate();
+  }
+
+  hear(message) {
+    if (!this.#inbox.hear(message)) this.#core.hear(message);
+    this.#restate();
+    if (["version", "progress", "insight"].includes(message.type)) this.#tell(message.type, message);
+  }
+
+  lost() {
+    this.#core.lost();
+    this.#inbox.lost();
+    this.#restate();
+  }
+
+  restate() {
+    this.#restate();
+  }
+
+  keepNow() {
+    return this.#keeping.now();
+  }
+
+  // ---- what the core needs done
+
+  #outside() {
+    return {
+      say: (message) => this.#host.say(message),
+      post: (edit) => this.#host.post(this, edit),
+      keep: () => this.#keeping.numbers(),
+      pause: (failures, done) => setTimeout(done, this.#host.waitAfter(failures)),
+      tell: (name, detail) => this.#heard(name, detail),
+      settled: (entry) => this.#settled(entry),
+      carried: (node, path, delta) => this.#undo.carry(node, path, delta),
+      gone: (error) => this.#gone(error),
+    };
+  }
+
+  #heard(name, detail) {
+    if (name === "opened") {
+      if (detail.length) this.#reports.push(new Report(detail));
+      this.#inbox.opened();
+      this.#settleOpened();
+    } else {
+      if (name === "change") {
+        this.#undo.heard(detail);
+        this.#keeping.later();
+      }
+      this.#tell(name, detail);
+    }
+    this.#restate();
+  }
+
+  #settleOpened() {
+    this.#isOpened = true;
+    this.#opening.resolve(this);
+  }
+
+  #settled(entry) {
+    this.#keeping.later();
+    const done = this.#reports.filter((report) => report.isComplete);
+    this.#reports = this.#reports.filter((report) => !report.isComplete);
+    for (const report of done) this.#tell("report", report.summary);
+  }
+
+  // The store has failed: what it does not hold is taken out of the queue and shown as refused.
+  #unkept(entries, why) {
+    this.#core.queue.refuseUnkept(entries, { code: "storage", why });
+    this.#core.changed();
+    this.#host.fault({ code: "storage", why, tree: this.number });
+    this.#tell("change", { ops: [], own: true, replaced: false });
+    this.#restate();
+  }
+
+  #gone(error) {
+    if (!this.#isOpened) this.#opening.reject(Object.assign(new Error(error.why), error));
+    this.#tell("closed", error);
+    this.#restate();
+  }
+
+  #restate() {
+    const status = statusOf(this.#core, this.#host.state, this.#keeping.fault, this.#inbox.mine.length);
+    const known = this.#status;
+    if (status.state === known.state && status.count === known.count && status.why === known.why) return;
+    this.#status = status;
+    this.#tell("status", status);
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
