@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from sync import ops
 from sync.nodes import Details, Node, NodeType, Point
 from sync.protocol import Mode
+from sync.text import Delta, checked, difference
 from sync.tree import Tree
-from sync.values import ABSENT, NODE_FIELDS, TREE_FIELDS, read
+from sync.values import ABSENT, NODE_FIELDS, TREE_FIELDS, Refused, read
+from treesync_client.errors import Rejected
+from treesync_client.fields import as_text
 from treesync_client.results import Answer
 
 At = Point | tuple[float, float]  # a place on the canvas
@@ -35,6 +39,10 @@ class Editing(ABC):
     @abstractmethod
     def edit(self, op: ops.Op, mode: Mode = "live") -> asyncio.Future[Answer]:
         """Queue an op; its `n` is given when it is sent."""
+
+    @abstractmethod
+    def _refused(self, why: Rejected) -> asyncio.Future[Answer]:
+        """The answer to what is no op at all."""
 
     def insert(
         self,
@@ -86,6 +94,30 @@ class Editing(ABC):
             n=1, base=self.seq, node=node, set=changed or UNSET, unset=list(unset) or UNSET, was=was or UNSET
         )
         return self.edit(op, mode)
+
+    def text(self, node: str, path: str, delta: Delta, *, mode: Mode = "live") -> asyncio.Future[Answer]:
+        """Change a text where others may be typing: a positive number keeps so many code points, a negative one deletes
+        them, text is inserted. `path` is title, description, or one of template_data or metadata. Everyone's typing
+        survives; what is typed before it can be sent is one op, whose answer is the same for all of it."""
+        op = ops.Text(n=1, base=self.seq, node=node, path=path, delta=list(delta))
+        try:
+            op = replace(op, delta=checked(op.delta))
+        except Refused as refused:
+            return self._refused(Rejected(refused.why, code=refused.code, op=op))
+        return self.edit(op, mode)
+
+    def splice(
+        self, node: str, path: str, at: int, remove: int = 0, insert: str = "", *, mode: Mode = "live"
+    ) -> asyncio.Future[Answer]:
+        """At a code point of the text as it is shown: remove so many, and insert."""
+        parts: list[int | str] = [at, insert, -remove]
+        return self.text(node, path, [part for part in parts if part not in (0, "")], mode=mode)
+
+    def write(self, node: str, path: str, text: str, *, mode: Mode = "live") -> asyncio.Future[Answer]:
+        """Make a text this one by the smallest splice, so that what others type elsewhere in it stays."""
+        held = self._view.nodes.get(node)
+        shown = "" if held is None else as_text(read(held.node, path))
+        return self.text(node, path, difference(shown, text), mode=mode)
 
     def move(
         self,

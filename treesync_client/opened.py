@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
+from sync.codec import JSON
 from sync.errors import TreesyncError
 from sync.limits import Limits
-from sync.nodes import State
-from sync.ops import Op
+from sync.ops import Op, Text
 from sync.protocol import (
     ClientMessage,
     Close,
@@ -38,18 +38,22 @@ from sync.protocol import (
 )
 from sync.tree import Tree
 from sync.values import Refused
-from sync.verdict import Asking
+from sync.verdict import Asking, SetAside
 from treesync_client.errors import Disconnected, Rejected, fault
-from treesync_client.queue import Entry
-from treesync_client.replica import Replica, author_of
-from treesync_client.results import Answer, Change, Replaced
+from treesync_client.following import Following
+from treesync_client.queue import Entry, Settle
+from treesync_client.results import Change, Replaced
 from treesync_client.sending import LATER, After, Sending
 
 Status = Literal["away", "opening", "open", "gone"]
 News = Change | Replaced | RoleChanged | Notice | PresenceView | VersionKept | Error
-# A snapshot for one of these comes from another history, or from beyond what the log still tells (SEMANTICS 11)
-_OTHER_HISTORY = frozenset({"epoch", "ahead", "too_far", "erased"})
 _EDITING: tuple[Role, ...] = ("editor", "owner")
+_REFUSED_HERE = ("invalid", "too_large")  # what no change of anyone else could mend
+
+
+def _measured(op: Op) -> int:
+    """Bytes in either codec at most."""
+    return len(JSON.encode_value(op))
 
 
 class Outside(Protocol):
@@ -79,54 +83,52 @@ class Outside(Protocol):
 class OpenTree:
     """See the module. `welcomed` comes first: it says who we are."""
 
-    def __init__(self, number: int, outside: Outside) -> None:
+    def __init__(self, number: int, outside: Outside, measure: Callable[[Op], int] = _measured) -> None:
+        """`measure` answers how many bytes an op is on the wire."""
         self.number = number
         self.sending = Sending(number)
         self.queue = self.sending.queue
-        self.replica = Replica()
+        self.following = Following(self.queue, measure)
+        self.replica = self.following.replica
         self.status: Status = "away"
         self.role: Role | None = None
         self.participants: dict[str, ParticipantView] = {}
         self.resyncs = 0  # times this replica differed from the server's digest
         self._outside = outside
-        self._user = self._client = self._epoch = ""
-        self._former_clients: set[str] = set()
+        self._measure = measure
         self._open_ref = 0
         self._own_id = ""  # as a participant
-        self._parts: list[State] = []
         self._paused = False
         self._asks_later = False  # the tree is opened when the pause is over
         self._ended: TreesyncError | None = None
+        self._differs = False  # from the server's digest, until the next state comes
         self._failures = 0  # of openings and of frames that do not follow, in a row
         self._presence: dict[str, Any] | None = None
 
     @property
     def client_id(self) -> str:
         """Under which this tree is written; empty before the first socket."""
-        return self._client
+        return self.following.client
 
     # ---- the socket
 
     def welcomed(self, user: str, client_id: str, limits: Limits, message_bytes: int) -> None:
         """A socket is there."""
-        if client_id != self._client and self._client:
-            self._former_clients.add(self._client)
-            self.queue.renumber()
-        self._user, self._client = user, client_id
+        self.following.become(user, client_id)
         self.sending.limits, self.sending.message_bytes = limits, message_bytes
         self._paused = False  # whatever it was for, this socket knows nothing of it
-        self.replica.hide()
         if self.status != "gone":
             self.ask()
 
-    def ask(self, *, fresh: bool = False) -> None:
-        """Open the tree, at the newest position unless `fresh`."""
+    def ask(self) -> None:
+        """Open the tree, at the newest position; where this replica differs from the server's, from the beginning."""
         self.status = "opening"
         self._asks_later = False
-        self._parts = []
+        self.following.begin()
         self._open_ref = self.sending.next_ref()
-        position = UNSET if fresh or self.replica.position is None else self.replica.position
-        self._outside.say(Open(tree=self.number, position=position, ref=self._open_ref))
+        position = UNSET if self._differs or self.replica.position is None else self.replica.position
+        reason: Literal["digest"] | UnsetType = "digest" if self._differs else UNSET
+        self._outside.say(Open(tree=self.number, position=position, reason=reason, ref=self._open_ref))
 
     def lost(self) -> None:
         """The socket is gone."""
@@ -153,24 +155,33 @@ class OpenTree:
 
     # ---- what its owner does
 
-    def edit(self, op: Op, mode: Mode, size: int, settle: Callable[[Answer | TreesyncError], None]) -> None:
+    def edit(self, op: Op, mode: Mode, size: int, settle: Settle) -> None:
         """Queue an op; the view shows it at once. `op` has its base, and no number yet."""
-        asking = Asking(self._user, self._client, mode, self.sending.limits)
+        asking = Asking(self.following.user, self.following.client, mode, self.sending.limits)
         self.view()
         verdict = self.replica.verdict(op, asking)
-        if isinstance(verdict, Refused) and verdict.code in ("invalid", "too_large"):
+        if isinstance(verdict, Refused) and (verdict.code in _REFUSED_HERE or isinstance(op, Text)):
             settle(Rejected(verdict.why, code=verdict.code, op=op))
+        elif isinstance(verdict, SetAside) and isinstance(op, Text):
+            settle(Rejected(f"{op.path} is no text", code="invalid", op=op))
         elif self.status == "gone":
             settle(self._ended or Disconnected("the tree is closed"))
         elif self.role not in (*_EDITING, None):
             settle(Rejected(f"a {self.role} may not edit", code="forbidden", op=op))
         else:
-            self.queue.add(Entry(op, mode, size, settle))
+            self._add(op, mode, size, settle)
             self.replica.add(op, asking)
+
+    def _add(self, op: Op, mode: Mode, size: int, settle: Settle) -> None:
+        folded = self.queue.fold(op, mode, self._measure) if isinstance(op, Text) else None
+        if folded is None:
+            self.queue.add(Entry(op, mode, size, settle))
+        else:
+            folded.waiting.append(settle)
 
     def view(self) -> Tree:
         """The tree as its author sees it: the queue over confirmed state."""
-        return self.replica.show(self.queue.visible(), self._user, self._client, self.sending.limits)
+        return self.replica.show(self.queue.visible(), self.following.user, self.following.client, self.sending.limits)
 
     def present(self, state: dict[str, Any]) -> None:
         """What the others see of us; said again whenever the tree is opened."""
@@ -188,7 +199,7 @@ class OpenTree:
         """Send what may go."""
         if self.status != "open" or self._paused:
             return
-        for edit, too_large in self.sending.edits(self._client, self._epoch):
+        for edit, too_large in self.sending.edits(self.following.client, self.following.epoch, self.replica.seq):
             (self._outside.post if too_large else self._outside.say)(edit)
 
     # ---- what the server says
@@ -200,7 +211,7 @@ class OpenTree:
                 self._ops(message)
             case Outcome():
                 after = self.sending.answered(message)
-                self.queue.reached(self.replica.seq)
+                self.following.reached(self.replica.seq)
                 self._go_on(after)
             case Snapshot():
                 self._snapshot(message)
@@ -245,30 +256,14 @@ class OpenTree:
     def _snapshot(self, message: Snapshot) -> None:
         if message.ref is not UNSET and message.ref != self._open_ref:
             return  # of an opening that was given up
-        assert isinstance(message.state, State), "a client decodes states whole"
-        if message.part == 1:
-            self._parts = []
-        self._parts.append(message.state)
-        if message.part < message.parts:
+        if not self.following.snapshot(message):
             return
-        parts, self._parts = self._parts, []
-        self.replica.load(message.position, parts)
-        self._rebase(message)
+        self._differs = False
         self._outside.tell(Replaced(seq=message.position.seq, reason=message.reason or ""))
         if message.ref is not UNSET:
             self._entered(message)
         else:
             self.flush()
-
-    def _rebase(self, message: Snapshot) -> None:
-        known, self._epoch = self._epoch, message.position.epoch
-        if not known:
-            return
-        if known != self._epoch or message.reason == "ahead":
-            self.queue.forget_settled()
-        if message.reason in _OTHER_HISTORY:
-            self.queue.rebase(message.last_n)
-        self.queue.reached(message.position.seq)
 
     def _entered(self, message: Snapshot | Resumed) -> None:
         self.status = "open"
@@ -292,41 +287,21 @@ class OpenTree:
         if self.status != "open" or frame.seq <= self.replica.seq:
             return  # what came before the answer to `open` is told again after it
         if frame.after > self.replica.seq:
-            self._ask_again(fresh=False)
+            self._ask_again()
             return
-        for seq, effect in self.replica.confirm(frame):
-            self._tell_change(frame, seq, effect)
-        self.queue.reached(frame.seq)
-        if frame.digest is not UNSET and frame.digest != self.replica.digest:
-            self.resyncs += 1
-            self._ask_again(fresh=True)
-        else:
+        for change in self.following.frame(frame):
+            self._outside.tell(change)
+        if self.following.agrees(frame):
             self._failures = 0
+            self.flush()
+        else:
+            self.resyncs += 1
+            self._differs = True
+            self._ask_again()
 
-    def _tell_change(self, frame: Ops, seq: int, effect: Any) -> None:
-        user, client, via = author_of(frame, effect)
-        ours = user == self._user and client == self._client
-        n = effect.n if isinstance(effect.n, int) else 0
-        if ours:
-            self.queue.confirmed(n)
-        self._outside.tell(
-            Change(
-                seq=seq,
-                effect=effect,
-                user=user,
-                client=client,
-                via=via,
-                n=n,
-                at=effect.at if isinstance(effect.at, str) else frame.at,
-                own=ours or (user == self._user and client in self._former_clients),
-            )
-        )
-
-    def _ask_again(self, *, fresh: bool) -> None:
+    def _ask_again(self) -> None:
         """What came does not follow on what is here: the first time at once, then after growing waits."""
         self._failures += 1
-        if fresh:
-            self.replica.position = None
         if self._failures == 1:
             self.ask()
         else:

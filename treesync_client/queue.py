@@ -13,31 +13,73 @@ import msgspec
 
 from sync.errors import TreesyncError
 from sync.limits import Limits
-from sync.ops import Op
+from sync.ops import Op, Text
 from sync.protocol import UNCONSUMED, Mode, Result
+from sync.text import Delta
 from treesync_client.errors import Rejected
-from treesync_client.results import Answer, answer_of
+from treesync_client.fields import Busy, folded, touches
+from treesync_client.results import Answer, Landed, answer_of
 
 ENVELOPE_BYTES = 256  # what stands around the ops of an edit: about 90 bytes, and room for a long number or two
 NUMBER_BYTES = 24  # n and base are put in after an op was measured
 
 
+Settle = Callable[[Answer | TreesyncError], None]
+
+
 class Entry:
-    """One op and what is known of it. `settle` takes its answer; it may be called more than once, the first holds."""
+    """One op and what is known of it. `op` is as it was sent, or will be; `local` is the delta of a text op as it
+    stands on confirmed text now, while the one that was sent never changes (SEMANTICS 14)."""
 
-    __slots__ = ("dropped", "flying", "held", "hidden", "mode", "n", "op", "settle", "settled_at", "size")
+    __slots__ = (
+        "dropped",
+        "flying",
+        "held",
+        "hidden",
+        "landed_as",
+        "local",
+        "mode",
+        "n",
+        "op",
+        "place",
+        "settled_at",
+        "size",
+        "unsaved",
+        "waiting",
+    )
 
-    def __init__(self, op: Op, mode: Mode, size: int, settle: Callable[[Answer | TreesyncError], None]) -> None:
+    def __init__(self, op: Op, mode: Mode, size: int, settle: Settle | None = None) -> None:
         self.op = op
         self.mode = mode
         self.size = size + NUMBER_BYTES
-        self.settle = settle
+        self.waiting = [] if settle is None else [settle]
+        self.local: Delta = op.delta if isinstance(op, Text) else []
+        self.place = 0  # where it stands in the queue's file
+        self.unsaved = True  # differs from what the file says
         self.n: int | None = None
+        self.landed_as: int | None = None  # the seq that its answer told
         self.flying = False
         self.held = False  # refused for want of a right; goes again when the right is back
         self.hidden = False  # confirmed state shows it already, or shows why it cannot be shown
         self.dropped = False  # refused unread: its number is free again
         self.settled_at: int | None = None  # the seq with which it leaves
+
+    @property
+    def shown(self) -> Op:
+        """What the view applies over confirmed state."""
+        return msgspec.structs.replace(self.op, delta=self.local) if isinstance(self.op, Text) else self.op
+
+    def settle(self, answer: Answer | TreesyncError) -> None:
+        """Tell everyone who waits for its answer; it may be called more than once, the first holds."""
+        for settle in self.waiting:
+            settle(answer)
+
+    def rewrite(self, op: Op, size: int) -> None:
+        """Make it another op: it has no number yet, or the server knows none of it."""
+        self.op = op
+        self.local = op.delta if isinstance(op, Text) else []
+        self.size = size + NUMBER_BYTES
+        self.unsaved = True
 
 
 class Parcel(msgspec.Struct):
@@ -62,6 +104,7 @@ class Queue:
         self.worn_out = False
         self.refusals = 0  # rounds in a row that ended in a refusal without any progress
         self.refused_code: str | None = None  # of the round that ends now; a gap only where nothing else was said
+        self.holds_text = False  # whether it ever held a delta since it was last empty
         self._known_n = 0  # the last n the server has said it knows of this client
         self._entries: deque[Entry] = deque()
         self._by_number: dict[int, Entry] = {}
@@ -75,6 +118,9 @@ class Queue:
     def visible(self) -> Iterator[Entry]:
         """What the view shows over confirmed state, in order."""
         return (entry for entry in self._entries if not entry.hidden and not entry.dropped)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
 
     def unanswered(self) -> Iterator[Entry]:
         """What has no final answer yet, in order."""
@@ -94,20 +140,40 @@ class Queue:
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
+        self.holds_text = self.holds_text or isinstance(entry.op, Text)
 
-    def take(self, limits: Limits, message_bytes: int, most_ops: int) -> list[Parcel]:
+    def fold(self, op: Text, mode: Mode, measure: Callable[[Op], int]) -> Entry | None:
+        """Put a delta into the op that gave its field the text it stands on, while that one has no number: what is
+        typed before it can be sent is one op (SEMANTICS 14). Answers the entry it went into."""
+        field = (op.node, op.path)
+        for entry in reversed(self._entries):
+            if entry.n is not None or entry.dropped or entry.settled_at is not None:
+                return None
+            if touches(entry.op, field):
+                break
+        else:
+            return None
+        made = folded(entry.shown, op)
+        if made is None or entry.mode != mode:
+            return None
+        entry.rewrite(made, measure(made))
+        return entry
+
+    def take(self, limits: Limits, message_bytes: int, most_ops: int, seq: int = 0) -> list[Parcel]:
         """All that may go now, numbered, in as few edits as the limits allow; nothing while anything is under way, so
-        that what piles up meanwhile goes together."""
+        that what piles up meanwhile goes together. `seq`: to which deltas are level with confirmed text."""
         if self._flying:
             return []
         self._purge()
         parcels: list[Parcel] = []
+        busy = self._busy()
         for entry in list(self.unanswered()):
             too_big = entry.size + ENVELOPE_BYTES > message_bytes
-            blocked = entry.held or (entry.n is None and self.worn_out)
+            blocked = entry.held or (entry.n is None and (self.worn_out or _waits(entry, busy)))
             if blocked or self._flying >= limits.unanswered_ops or (too_big and parcels):
                 break
-            self._number(entry)
+            self._number(entry, seq)
+            busy.add(entry.op)
             if not parcels or not _fits(parcels[-1], entry, message_bytes, min(most_ops, limits.edit_ops)):
                 parcels.append(Parcel(entry.mode, [], ENVELOPE_BYTES, by_http=too_big))
             parcels[-1].entries.append(entry)
@@ -119,11 +185,24 @@ class Queue:
         self.refused_code = None
         return parcels
 
-    def _number(self, entry: Entry) -> None:
+    def _busy(self) -> Busy:
+        """What is sent and not confirmed, answered or not."""
+        busy = Busy()
+        if self.holds_text:
+            for entry in self._entries:
+                if entry.n is not None and not entry.hidden:
+                    busy.add(entry.op)
+        return busy
+
+    def _number(self, entry: Entry, seq: int) -> None:
         if entry.n is None:
             self.sent_n += 1
             entry.n = self.sent_n
-            entry.op = msgspec.structs.replace(entry.op, n=entry.n)
+            entry.unsaved = True
+            if isinstance(entry.op, Text):
+                entry.op = msgspec.structs.replace(entry.op, n=entry.n, base=seq, delta=entry.local)
+            else:
+                entry.op = msgspec.structs.replace(entry.op, n=entry.n)
             self._by_number[entry.n] = entry
 
     def land(self, entries: list[Entry]) -> None:
@@ -145,8 +224,9 @@ class Queue:
     def replay(self) -> None:
         """Whatever is unanswered when a tree is opened again goes as `replay` (SEMANTICS 12)."""
         for entry in self.unanswered():
-            if not entry.flying:
+            if not entry.flying and entry.mode != "replay":
                 entry.mode = "replay"
+                entry.unsaved = True
 
     # ---- answers
 
@@ -161,7 +241,9 @@ class Queue:
             return
         self.refusals = 0
         entry.settled_at = seq
-        entry.settle(answer_of(result, entry.op))
+        answer = answer_of(result, entry.op)
+        entry.landed_as = answer.seq if isinstance(answer, Landed) else None
+        entry.settle(answer)
 
     def _refuse(self, entry: Entry, result: Result) -> None:
         code = str(result.code)
@@ -183,16 +265,22 @@ class Queue:
             self._free_numbers()
         return self.refused_code
 
-    def confirmed(self, n: int) -> None:
-        """Confirmed state now holds this op."""
-        entry = self._by_number.get(n)
-        if entry is not None:
-            entry.hidden = True
+    def entry(self, n: int) -> Entry | None:
+        """The one with that number, as long as it is here."""
+        return self._by_number.get(n)
 
-    def reached(self, seq: int) -> None:
-        """The replica stands at `seq`: what was settled by then leaves."""
+    def landed_as(self, seq: int) -> Entry | None:
+        """The one that its answer says is op `seq`: known by it also once its client_id is given up."""
+        return next((entry for entry in self._entries if entry.landed_as == seq), None)
+
+    def reached(self, seq: int) -> list[Entry]:
+        """The replica stands at `seq`: what was settled by then leaves, and is answered here, oldest first."""
+        left = []
         while self._entries and (at := self._entries[0].settled_at) is not None and at <= seq:
-            self._forget(self._entries.popleft())
+            left.append(self._entries.popleft())
+            self._forget(left[-1])
+        self.holds_text = self.holds_text and bool(self._entries)
+        return left
 
     def drop(self, entry: Entry, error: TreesyncError) -> None:
         """It cannot be sent at all, or its author gave it up: its number goes to the next one."""
@@ -221,6 +309,7 @@ class Queue:
         self.sent_n = min(self.sent_n, entry.n - 1)
         del self._by_number[entry.n]
         entry.n = None
+        entry.unsaved = True
 
     def _forget(self, entry: Entry) -> None:
         if entry.n is not None:
@@ -254,6 +343,7 @@ class Queue:
         self._by_number.clear()
         for entry in self._entries:
             entry.n = None  # of those that are settled, and stay until the replica has caught up
+            entry.unsaved = True
 
     def rebase(self, last_n: int) -> None:
         """Confirmed state comes from another history, or from so far ahead that bases say nothing: what the server
@@ -263,6 +353,7 @@ class Queue:
                 entry.hidden = True
             else:
                 entry.op = msgspec.structs.replace(entry.op, base=0)
+            entry.unsaved = True
 
     def forget_settled(self) -> None:
         """The seqs they wait for are of a history that is gone."""
@@ -270,6 +361,10 @@ class Queue:
             if entry.settled_at is not None:
                 self._forget(entry)
         self._entries = deque(entry for entry in self._entries if entry.settled_at is None)
+
+
+def _waits(entry: Entry, busy: Busy) -> bool:
+    return isinstance(entry.op, Text) and busy.holds(entry.op)
 
 
 def _fits(parcel: Parcel, entry: Entry, message_bytes: int, most_ops: int) -> bool:

@@ -7,9 +7,7 @@ only the last one costs judging the queue.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from msgspec import UNSET
+from collections.abc import Callable, Iterable, Sequence
 
 from sync.apply import Stamp, apply
 from sync.effects import Effect
@@ -19,10 +17,11 @@ from sync.limits import Limits
 from sync.marks import CREATED, Mark
 from sync.nodes import Details, State
 from sync.ops import Op
-from sync.protocol import Ops
+from sync.protocol import FrameAuthor, Ops
 from sync.tree import Before, Held, HeldConnection, HeldDetails, Tree
-from sync.values import Refused
+from sync.values import Refused, read
 from sync.verdict import Asking, SetAside, Verdict
+from treesync_client.fields import Field, as_text
 from treesync_client.queue import Entry
 
 # A snapshot says nothing of who changed what: to judging here nobody did, and the server's answer corrects it
@@ -60,20 +59,24 @@ class Replica:
         self._shown = None
         self.position = position
 
-    def confirm(self, frame: Ops) -> list[tuple[int, Effect]]:
-        """Apply the ops of a frame that are not here yet; answers them with their seq."""
+    def confirm(self, frame: Ops, passed: Callable[[int, Effect, FrameAuthor], None]) -> None:
+        """Apply the ops of a frame that are not here yet, and tell each when it is done."""
         assert self.position is not None, "ops follow a snapshot"
         self.hide()
-        taken = []
         for seq, effect in enumerate(frame.ops, start=frame.after + 1):
             if seq <= self.position.seq:
                 continue
             author = frame.authors[effect.by if isinstance(effect.by, int) else 0]
             apply(self._tree, effect, Stamp(seq, author.user, author.client))
-            taken.append((seq, effect))
-        if taken:
+            passed(seq, effect, author)
+        if frame.seq > self.position.seq:
             self.position = Position(self.position.epoch, frame.seq, frame.mark)
-        return taken
+
+    def text(self, field: Field) -> str:
+        """The confirmed text of a field; the empty text where there is none. Nothing is shown over it meanwhile."""
+        assert not self._shown, "the queue is taken off first"
+        held = self._tree.nodes.get(field[0])
+        return "" if held is None else as_text(read(held.node, field[1]))
 
     @property
     def seq(self) -> int:
@@ -103,7 +106,7 @@ class Replica:
             self._shown = []
             self._seq = self.seq
             for entry in entries:
-                self.add(entry.op, Asking(user, client, entry.mode, limits))
+                self.add(entry.shown, Asking(user, client, entry.mode, limits))
         return self._tree
 
     def add(self, op: Op, asking: Asking) -> None:
@@ -122,9 +125,3 @@ class Replica:
             return judge(self._tree, op, asking)
         except (Refused, SetAside) as reason:
             return reason
-
-
-def author_of(frame: Ops, effect: Effect) -> tuple[str, str, str]:
-    """(user, client, via) of an effective op in its frame."""
-    author = frame.authors[effect.by if isinstance(effect.by, int) else 0]
-    return author.user, author.client, "" if author.via is UNSET else author.via

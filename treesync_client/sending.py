@@ -39,9 +39,10 @@ class Sending:
         self._refs += 1
         return self._refs
 
-    def edits(self, client_id: str, epoch: str) -> list[tuple[Edit, bool]]:
-        """What goes now, and of each edit whether it is too large for a message."""
-        parcels = self.queue.take(self.limits, min(self.message_bytes, self.limits.message_bytes), self._most_ops)
+    def edits(self, client_id: str, epoch: str, seq: int) -> list[tuple[Edit, bool]]:
+        """What goes now, over confirmed state at `seq`, and of each edit whether it is too large for a message."""
+        message_bytes = min(self.message_bytes, self.limits.message_bytes)
+        parcels = self.queue.take(self.limits, message_bytes, self._most_ops, seq)
         return [(self._edit(parcel, client_id, epoch), parcel.by_http) for parcel in parcels]
 
     def _edit(self, parcel: Parcel, client_id: str, epoch: str) -> Edit:

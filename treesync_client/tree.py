@@ -62,7 +62,7 @@ class LiveTree(Editing):
     ) -> None:
         """`wait` answers how long to wait after so many failures, `measure` how many bytes an op is on the wire."""
         self.number = number
-        self.core = OpenTree(number, self)
+        self.core = OpenTree(number, self, measure)
         self._say = say
         self._post = post
         self._wait = wait
@@ -165,23 +165,18 @@ class LiveTree(Editing):
 
     def edit(self, op: ops.Op, mode: Mode = "live") -> asyncio.Future[Answer]:
         """Any op; its `n` is given when it is sent. The future may be dropped: the op goes on without it."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_seen)
-
-        def settle(answer: Answer | TreesyncError) -> None:
-            if future.done():
-                return
-            if isinstance(answer, TreesyncError):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
-
+        future, settle = _answering()
         try:
             op = checked(op)
             self.core.edit(op, mode, self._measure(op), settle)
         except Rejected as refused:
             settle(refused)
         self._flush_soon()
+        return future
+
+    def _refused(self, why: Rejected) -> asyncio.Future[Answer]:
+        future, settle = _answering()
+        settle(why)
         return future
 
     def discard_held(self) -> list[ops.Op]:
@@ -264,6 +259,22 @@ class LiveTree(Editing):
     def _flush(self) -> None:
         self._flushing = None
         self.core.flush()
+
+
+def _answering() -> tuple[asyncio.Future[Answer], Callable[[Answer | TreesyncError], None]]:
+    """A future, and what takes its answer; the first holds."""
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(_seen)
+
+    def settle(answer: Answer | TreesyncError) -> None:
+        if future.done():
+            return
+        if isinstance(answer, TreesyncError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    return future, settle
 
 
 def _lagging(newest: Change | Replaced) -> Change | Replaced:

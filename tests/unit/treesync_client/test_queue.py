@@ -98,7 +98,9 @@ def test_an_answer_comes_once() -> None:
 def test_what_is_confirmed_is_not_shown_over_itself() -> None:
     queue = filled(2)
     taken(queue)
-    queue.confirmed(1)
+    first = queue.entry(1)
+    assert first is not None
+    first.hidden = True
     assert [one.n for one in queue.visible()] == [2]
     assert [one.n for one in queue.unanswered()] == [1, 2]
 
