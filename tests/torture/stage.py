@@ -1,0 +1,130 @@
+"""The real stack of a torture: PostgreSQL, a Redis-compatible server, server processes, and a proxy on every way
+between them and to their clients."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from storage.embedded import SUPERUSER, EmbeddedPostgres
+from tests.commands import Command, free_port, treesync
+from tests.redis_server import RedisServer
+from tests.torture.oracles import LogRow
+from tests.torture.proxy import Proxy, tcp, unix
+
+LOG = "SELECT seq, user_id, client_id, n, op FROM tree_ops WHERE tree_id = $1 ORDER BY seq"
+TENANT = "acme"
+
+
+class Instance:
+    """A server process that can be killed and started again on its port, and the proxy its clients come through."""
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.door = Proxy(tcp(self.port))
+        self._directory = directory
+        self._environment = environment
+        self._stack = AsyncExitStack()
+        self._command: Command | None = None
+        self.frozen = False
+
+    @property
+    def command(self) -> Command:
+        assert self._command is not None, "it runs"
+        return self._command
+
+    async def start(self) -> None:
+        serving = treesync("serve", directory=self._directory, port=self.port, **self._environment)
+        self._command = await self._stack.enter_async_context(serving)
+        await self._command.until_ready()
+
+    async def kill(self) -> None:
+        self.thaw()
+        await self.command.stop(signal.SIGKILL)
+        await self._stack.aclose()
+
+    async def close(self) -> None:
+        self.thaw()
+        await self._stack.aclose()
+        await self.door.stop()
+
+    def freeze(self) -> None:
+        if self.command.process.returncode is None:
+            self.command.process.send_signal(signal.SIGSTOP)
+            self.frozen = True
+
+    def thaw(self) -> None:
+        if self.frozen and self.command.process.returncode is None:
+            self.command.process.send_signal(signal.SIGCONT)
+        self.frozen = False
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = await self.command.ask(method, path, body)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+
+class Stage:
+    """All of it."""
+
+    def __init__(
+        self,
+        postgres: EmbeddedPostgres,
+        redis: RedisServer,
+        to_postgres: Proxy,
+        to_redis: Proxy,
+        instances: list[Instance],
+    ) -> None:
+        self.postgres = postgres
+        self.redis = redis
+        self.to_postgres = to_postgres
+        self.to_redis = to_redis
+        self.instances = instances
+
+    async def log(self, tree: int) -> list[LogRow]:
+        """The tree's log, past every proxy."""
+        connection = await asyncpg.connect(self.postgres.dsn())
+        try:
+            rows = await connection.fetch(LOG, tree)
+        finally:
+            await connection.close()
+        return [LogRow(r["seq"], r["user_id"], r["client_id"], r["n"], msgspec.json.decode(r["op"])) for r in rows]
+
+
+@asynccontextmanager
+async def staged(instances: int = 2) -> AsyncIterator[Stage]:
+    """Everything started, and ended afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="treesync-torture-"))
+    os.chmod(folder, 0o755)  # the database's own account must reach its folder
+    postgres, redis = EmbeddedPostgres(folder / "postgres"), RedisServer(folder)
+    async with AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        await postgres.start()
+        stack.push_async_callback(postgres.stop, immediately=True)
+        await asyncio.to_thread(redis.start)
+        stack.callback(redis.stop)
+        to_postgres, to_redis = Proxy(unix(f"{postgres.sockets}/.s.PGSQL.5432")), Proxy(tcp(redis.port))
+        for proxy in (to_postgres, to_redis):
+            await proxy.start()
+            stack.push_async_callback(proxy.stop)
+        environment = {
+            "DATABASE_URL": f"postgresql://{SUPERUSER}@127.0.0.1:{to_postgres.port}/treesync?sslmode=disable",
+            "REDIS_URL": f"redis://127.0.0.1:{to_redis.port}/0",
+            "TREESYNC_CONNECT_SECONDS": "2",
+        }
+        serving = [Instance(folder, environment) for _ in range(instances)]
+        for instance in serving:
+            stack.push_async_callback(instance.close)
+            await instance.door.start()
+            await instance.start()
+        yield Stage(postgres, redis, to_postgres, to_redis, serving)
