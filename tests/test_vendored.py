@@ -81,11 +81,11 @@ def test_notice_names_everything_that_is_installed_with_it() -> None:
 def test_no_module_of_the_page_is_fetched_from_elsewhere() -> None:
     """Each import leads to a file of web/ (or is a name that the reader's own bundler knows, in the React hook)."""
     web = ROOT / "web"
-    imported = re.compile(r'(?:^import|^export|^\} from|\bfrom|\bimport\()\s*"([^"]+)"', re.MULTILINE)
+    imported = re.compile(r'^(?:import\b|export\b|\})[^"\n(]*"([^"\n]+)"|\bimport\("([^"\n]+)"\)', re.MULTILINE)
     stray = [
         f"{path.relative_to(ROOT)}: {target}"
         for path in sorted(web.rglob("*.js"))
-        for target in imported.findall(path.read_text(encoding="utf-8"))
+        for target in map("".join, imported.findall(path.read_text(encoding="utf-8")))
         if not any(
             (place / f"{target.lstrip('/')}{end}").is_file() for place in (path.parent, web) for end in ("", ".d.ts")
         )
