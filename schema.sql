@@ -176,6 +176,8 @@ CREATE TABLE tree_nodes (
     FOREIGN KEY (tenant_id, tree_id, parent_id) REFERENCES tree_nodes
 ) WITH (fillfactor = 70);
 
+CREATE INDEX tree_nodes_trash ON tree_nodes (tenant_id, tree_id, deleted_seq, id) WHERE deleted_seq IS NOT NULL;
+
 -- tree_connections ----------------------------------------------------------------------------------------------------
 -- tenant. Edges beside the parent link, the trash among them.
 CREATE TABLE tree_connections (
@@ -417,6 +419,7 @@ CREATE POLICY every_tenant ON tenants FOR SELECT TO treesync_lister USING (true)
 GRANT SELECT ON tenants TO treesync_lister;
 GRANT SELECT, INSERT, UPDATE ON tenants, users, impact_trees, tree_heads, tree_nodes, tree_connections, tree_clients,
     conflicts, job_runs TO treesync_app;
+GRANT DELETE ON tree_nodes, tree_connections TO treesync_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tree_members TO treesync_app;
 GRANT SELECT, INSERT ON tree_ops, tree_versions, user_activities TO treesync_app;
 GRANT SELECT, INSERT, DELETE ON tree_results, conflict_parties, activity_events, system_logs TO treesync_app;
@@ -566,7 +569,8 @@ BEGIN
 END
 $$;
 
--- What few batches have. Called by commit_batches alone, which holds the head and has set the tenant.
+-- What few batches have. Called by commit_batches alone, which holds the head and has set the tenant. Rows go for good
+-- after those that stay have been written: what was taken out of the trash no longer stands on them.
 CREATE FUNCTION commit_rest(tenant text, tree bigint, moment timestamptz, rest jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
@@ -581,6 +585,16 @@ BEGIN
             from_node = excluded.from_node, to_node = excluded.to_node, label = excluded.label,
             marks = excluded.marks, deleted_seq = excluded.deleted_seq, updated_at = excluded.updated_at,
             updated_by = excluded.updated_by;
+    END IF;
+    IF rest ? 'purged_connections' THEN
+        DELETE FROM tree_connections AS t
+        WHERE t.tenant_id = tenant AND t.tree_id = tree
+            AND t.id IN (SELECT jsonb_array_elements_text(rest->'purged_connections'));
+    END IF;
+    IF rest ? 'purged_nodes' THEN
+        DELETE FROM tree_nodes AS t
+        WHERE t.tenant_id = tenant AND t.tree_id = tree
+            AND t.id IN (SELECT jsonb_array_elements_text(rest->'purged_nodes'));
     END IF;
     IF rest ? 'results' THEN
         INSERT INTO tree_results (tenant_id, tree_id, user_id, client_id, n, target, status, code, conflict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
 
@@ -25,11 +26,14 @@ from server.metrics import Metrics
 from server.operations import Operations
 from server.origin import OriginPolicy
 from server.pages import web_directory
+from server.purge_job import purge_job
 from server.release import release
 from server.reports import Check, Reports
+from server.scheduler import Scheduler
 from server.settings import Settings, is_loopback
 from server.site import build_site
 from server.transport import websocket_protocol
+from server.trash import Trash
 from server.trees import Trees
 from sync.hub import Hub
 from sync.ports import Bus, Clock, Directory, Store
@@ -47,6 +51,7 @@ class Foundation(NamedTuple):
     check: Check
     companions: Sequence[Companion] = ()
     database: str = ""
+    scheduler: Scheduler | None = None  # of jobs; None: another instance runs them
 
 
 class Application:
@@ -72,6 +77,8 @@ class Application:
             needed={"database": foundation.check},
             useful={"bus": foundation.bus.healthy},
         )
+        if foundation.scheduler is not None:
+            foundation.scheduler.add(purge_job(lambda: nullcontext(self.hub), self.directory, clock))
         self.demo = DemoDoor(secret, clock.now)
         self.endpoint = self._endpoint(log)
         self._companions: list[Companion] = [
@@ -113,6 +120,7 @@ class Application:
         open_metrics = operator is None and is_loopback(settings.host)
         self.operations = [
             *Trees(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
+            *Trash(self.hub, self.directory, self.clock).operations(),
             *Membership(self.hub, self.store, self.directory).operations(),
             *Operations(self.reports, metrics, doors, open_metrics=open_metrics).operations(),
             *Admin(self.hub, self.reports, self.directory).operations(),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from server.app import Foundation
 from server.background import Companion, Loop, OnDeath
+from server.purge_job import purge_job
 from server.scheduler import Scheduler
 from server.settings import Settings
 from storage.bus_local import LocalBus
@@ -20,6 +22,7 @@ from storage.instance_lock import InstanceLock
 from storage.job_store import PostgresJobStore
 from storage.migrate import migrate, verify
 from storage.postgres import PostgresStore
+from sync.hub import Hub
 from sync.ports import Bus, Clock
 
 Log = Callable[..., None]
@@ -40,6 +43,7 @@ async def opened(
         stack.push_async_callback(lock.close)
         await lock.take()
         companions: list[Companion] = [lock]
+        scheduler: Scheduler | None = None
         if settings.jobs:
             scheduler = Scheduler(core_jobs(database), PostgresJobStore(database), clock, instance, log)
             # before the first row is written: a row on its way to the default partition is refused (23514) when the
@@ -53,6 +57,7 @@ async def opened(
             check=database.ping,
             companions=companions,
             database=described,
+            scheduler=scheduler,
         )
 
 
@@ -62,7 +67,27 @@ async def opened_scheduler(settings: Settings, clock: Clock) -> AsyncIterator[Sc
     async with database_url(settings) as (dsn, _):
         await bring_up_to_date(dsn, migrating=settings.migrate_on_start)
         async with _pool(dsn, settings) as database:
-            yield Scheduler(core_jobs(database), PostgresJobStore(database), clock, f"by-hand-{clock.token(4)}")
+            instance = f"by-hand-{clock.token(4)}"
+            scheduler = Scheduler(core_jobs(database), PostgresJobStore(database), clock, instance)
+            hubs = partial(_lone_hub, settings, database, clock, instance)
+            scheduler.add(purge_job(hubs, PostgresDirectory(database), clock))
+            yield scheduler
+
+
+@asynccontextmanager
+async def _lone_hub(settings: Settings, database: Database, clock: Clock, instance: str) -> AsyncIterator[Hub]:
+    """A hub without sockets, for a job that is run by hand. Instances hear of its commits as of each other's."""
+
+    def log(event: str, **fields: object) -> None:
+        """A command prints what it did, no more."""
+
+    bus = _bus(settings, clock=clock, instance=instance, log=log, on_death=lambda name, error: None)
+    hub = Hub(PostgresStore(database), bus, clock, instance=instance, limits=settings.limits, log=log)
+    await hub.start()
+    try:
+        yield hub
+    finally:
+        await hub.close()
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "tree": {"type": "integer", "minimum": 1},
     "user": {"type": "string", "minLength": 1, "maxLength": 64},
+    "node": {"type": "string", "minLength": 1, "maxLength": 64},
     "tenant": {"type": "string", "minLength": 1, "maxLength": 64},
     "participant": {"type": "string"},
     "job": {"type": "string"},

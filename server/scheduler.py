@@ -30,15 +30,20 @@ class Scheduler:
         log: Callable[..., None] = lambda *_, **__: None,
     ) -> None:
         """Raises Invalid for a cron expression that is none, or two jobs of one name."""
-        self.jobs = {job.name: job for job in jobs}
-        if len(self.jobs) != len(jobs):
-            raise Invalid("two jobs have one name")
+        self.jobs: dict[str, Job] = {}
         self._store = job_store
         self._clock = clock
         self._instance = instance
         self._log = log
         for job in jobs:
-            self.next_period(job)
+            self.add(job)
+
+    def add(self, job: Job) -> None:
+        """One more, before any runs. Raises Invalid as above."""
+        if job.name in self.jobs:
+            raise Invalid("two jobs have one name")
+        self.next_period(job)
+        self.jobs[job.name] = job
 
     # ---- periods
 

@@ -148,6 +148,10 @@ def _rest(batch: Batch) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if batch.connections:
         document["connections"] = batch.connections
+    if batch.purged_connections:
+        document["purged_connections"] = batch.purged_connections
+    if batch.purged_nodes:
+        document["purged_nodes"] = batch.purged_nodes
     if batch.results:
         document["results"] = batch.results
     if batch.conflicts:

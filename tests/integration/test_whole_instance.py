@@ -133,6 +133,30 @@ async def test_a_change_of_rights_reaches_an_open_socket(instance: Instance) -> 
         assert (await hear(bo, "notice"))["code"] == "tree_deleted"
 
 
+async def test_the_trash_is_seen_and_emptied_by_http(instance: Instance) -> None:
+    """[TR27, TR29, TR30]"""
+    tree = await made(instance)
+    async with instance.socket("bo", tree) as bo:
+        ops = [
+            {"n": 1, "base": 2, "op": "insert", "node": "a", "parent": "root", "type": "metric", "title": "A"},
+            {"n": 2, "base": 2, "op": "delete", "node": "a"},
+        ]
+        await say(bo, type="edit", tree=tree, ops=ops)
+        assert (await hear(bo, "ops"))["seq"] == 4
+        [line] = (await instance.ask("GET", f"/api/v1/trees/{tree}/trash")).json()["trash"]
+        assert (line["node"], line["title"], line["nodes"], line["by"], line["seq"]) == ("a", "A", 1, "bo", 4)
+        assert (await instance.ask("DELETE", f"/api/v1/trees/{tree}/trash/a", user="bo")).status_code == 403
+        assert (await instance.ask("DELETE", f"/api/v1/trees/{tree}/trash/a")).status_code == 204
+        frame = await hear(bo, "ops")
+        assert frame["ops"] == [{"by": 0, "n": 1, "op": "purge", "node": "a"}]
+        await say(bo, type="edit", tree=tree, ops=[{"n": 3, "base": 5, "op": "restore", "node": "a"}])
+        assert (await hear(bo, "outcome"))["results"][0]["code"] == "node_missing"
+        await say(bo, type="open", ref=2, tree=tree, reason="digest")
+        assert (await hear(bo, "snapshot"))["position"]["seq"] == 5
+    assert (await instance.ask("GET", f"/api/v1/trees/{tree}/trash")).json() == {"trash": [], "next": None}
+    assert "treesync_digest_mismatches_total 1.0" in (await instance.http.get("/metrics")).text
+
+
 async def test_the_page_and_the_client_are_served_beside_the_socket(instance: Instance) -> None:
     for path, kind in (("/", "text/html"), ("/client.js", "javascript"), ("/docs", "text/html")):
         answer = await instance.http.get(path)
