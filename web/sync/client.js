@@ -1,6 +1,7 @@
 // One client: a socket that comes back by itself, the queue it writes for, and the trees that are open on it.
 
 import { newId } from "./editing.js";
+import { ferry } from "./ferry.js";
 import { request } from "./http.js";
 import { Link } from "./link.js";
 import { openStore, rememberIdentity, rememberedIdentity } from "./store.js";
@@ -22,8 +23,12 @@ export class Client extends EventTarget {
   #token;
   #link;
   #trees = new Map();
-  #store = null; // a promise of the store, or of null where nothing is to be kept
+  #identified = Promise.withResolvers();
   #identity = null; // whose store it is
+  #store; // a promise of it, of null where nothing is to be kept
+  #loaded = new WeakSet(); // trees that know their queue, and may be opened
+  #isRenewing = false;
+  #isRescued = false;
   #why = "";
   #away = new AbortController();
 
@@ -34,6 +39,8 @@ export class Client extends EventTarget {
     this.#options = { client: AGENT, persist: true, guard: true, ...options };
     this.#token = new TokenSource(token);
     this.#link = new Link(`${this.#origin.replace(/^http/, "ws")}/ws`, this.#token, this.#owner());
+    this.#store = this.#options.persist ? this.#openStore() : Promise.resolve(null);
+    this.#store.catch(() => {}); // why nothing can be kept is told by each tree
     this.#guard();
     this.#link.start();
   }
@@ -65,8 +72,6 @@ export class Client extends EventTarget {
     setTimeout(() => tree.settleForStored(), STORED_AFTER_MS);
   }
 
-  #loaded = new WeakSet(); // trees that know their queue, and may be opened
-
   request(method, path, body) {
     return request(this.#origin, this.#token, method, path, body);
   }
@@ -79,9 +84,9 @@ export class Client extends EventTarget {
 
   close() {
     this.#away.abort();
-    for (const tree of this.#trees.values()) tree.keepNow();
     this.#link.close();
-    this.#store?.then((store) => store?.close()).catch(() => {});
+    const written = [...this.#trees.values()].map((tree) => tree.keepNow());
+    Promise.allSettled(written).then(() => this.#store).then((store) => store?.close()).catch(() => {});
   }
 
   // ---- what the link tells
@@ -101,24 +106,25 @@ export class Client extends EventTarget {
     };
   }
 
-  // Before a hello can be said: whose queue it is for, and under which client_id.
-  async #ready() {
-    await this.#opened().catch(() => {}); // why nothing can be kept is told where something should be
-    this.clientId ||= newId();
-  }
-
   // The store of this person on this server. Without a network the token may not say who that is: then it is the one
   // that this tab, or this browser, was last.
-  #opened() {
-    const identity = this.#token.identity ?? rememberedIdentity(this.#origin);
-    if (!this.#options.persist) return Promise.resolve(null);
-    if (!identity) return Promise.reject(new Error("it is not known who signs in"));
-    if (!this.#store) {
-      this.#identity = identity;
-      this.#store = openStore({ server: this.#origin, ...identity });
-      this.#store.then((store) => (this.clientId = store.clientId)).catch(() => {});
-    }
-    return this.#store;
+  async #openStore() {
+    const patience = new Promise((resolve) => setTimeout(resolve, STORED_AFTER_MS));
+    await Promise.race([this.#token.get().catch(() => {}), patience]);
+    const known = this.#token.identity ?? rememberedIdentity(this.#origin);
+    this.#identity = known ?? (await this.#identified.promise);
+    const store = await openStore({ server: this.#origin, ...this.#identity }, this.#options.only);
+    this.clientId = store.clientId;
+    return store;
+  }
+
+  // There is a token. Before a hello can be said it must be settled whose queue is written, under which client_id.
+  async #ready() {
+    const { identity } = this.#token;
+    if (identity) this.#identified.resolve(identity);
+    else this.#identified.reject(new Error("its token does not say who signs in"));
+    await this.#store.catch(() => {});
+    this.clientId ||= newId();
   }
 
   #welcomed(message) {
@@ -127,6 +133,23 @@ export class Client extends EventTarget {
     [this.tenant, this.user, this.limits] = [message.tenant, message.user, message.limits];
     rememberIdentity(this.#origin, { tenant: this.tenant, user: this.user });
     this.#each((tree) => this.#welcome(tree));
+    this.#rescue();
+  }
+
+  // Queues of tabs that are gone are sent too, each under its own client_id.
+  async #rescue() {
+    if (this.#isRescued || this.#options.only) return;
+    this.#isRescued = true;
+    const store = await this.#store.catch(() => null);
+    if (!store) return;
+    const start = (only) => new Client(this.#origin, () => this.#token.get(), { ...this.#options, only, guard: false });
+    const told = (tree, report) => this.dispatchEvent(new CustomEvent("report", { detail: { tree, report } }));
+    await ferry(store, start, told).catch((error) => this.#fault({ code: "storage", why: error.message }));
+  }
+
+  /** Trees for which this browser still holds something of this queue. */
+  async kept() {
+    return (await this.#store)?.trees() ?? [];
   }
 
   #welcome(tree) {
@@ -147,20 +170,17 @@ export class Client extends EventTarget {
   // nothing new meanwhile, and goes on under another.
   async #renew() {
     this.#each((tree) => tree.wearOut());
-    if ([...this.#trees.values()].some((tree) => tree.hasNumbered) || this.#renewing) return;
-    this.#renewing = true;
+    if (this.#isRenewing || [...this.#trees.values()].some((tree) => tree.hasNumbered)) return;
+    this.#isRenewing = true;
     try {
-      const store = await this.#store;
-      this.clientId = store ? await store.renew() : newId();
+      const store = await this.#store.catch(() => null);
+      this.clientId = store ? await store.renew([...this.#trees.keys()]) : newId();
+      this.#link.redial();
     } catch (error) {
-      this.#fault({ code: "storage", why: String(error?.message ?? error) });
-      this.clientId = newId();
+      this.#link.refuse(`this browser cannot keep its queue: ${error.message}`);
     }
-    this.#renewing = false;
-    this.#link.redial();
+    this.#isRenewing = false;
   }
-
-  #renewing = false;
 
   #became(state, why) {
     this.#why = why;
@@ -195,7 +215,7 @@ export class Client extends EventTarget {
       say: (message) => this.#link.say(message),
       post: (tree, edit) => this.#post(tree, edit),
       request: (method, path, body) => this.request(method, path, body),
-      store: () => this.#opened(),
+      store: () => this.#store,
       fault: (detail) => this.#fault(detail),
       closed: (number) => this.#trees.delete(number),
       waitAfter: (failures) => Math.random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20)),

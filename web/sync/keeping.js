@@ -38,12 +38,25 @@ export class Keeping {
       const kept = await this.#store?.load(this.#number);
       if (!kept) return;
       if (kept.state) this.#core.load(kept.state);
-      this.#core.queue.load(kept.entries.map((record) => new Entry({ ...record, isStored: true })), kept.sentN);
+      this.#core.queue.load(this.#entries(kept.entries), kept.sentN);
     } catch (error) {
       this.#store = null;
       this.fault = reason(error);
       this.#host.fault({ code: "storage", why: this.fault, tree: this.#number });
     }
+  }
+
+  // What cannot be read stays where it is, and is said.
+  #entries(records) {
+    const read = [];
+    for (const record of records) {
+      try {
+        read.push(new Entry({ ...record, isStored: true }));
+      } catch (error) {
+        this.#host.fault({ code: "storage", why: `an edit that was kept cannot be read: ${error.message}`, tree: this.#number, record });
+      }
+    }
+    return read;
   }
 
   /** Write what is new in the queue, once the edits of this moment are made. */

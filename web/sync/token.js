@@ -3,6 +3,7 @@
 export class TokenSource {
   #given;
   #known = null;
+  #asking = null; // whoever wants one meanwhile gets the same
 
   /** @param {string | (() => string | Promise<string>)} given text, or a function that answers a fresh one */
   constructor(given) {
@@ -21,8 +22,14 @@ export class TokenSource {
   }
 
   /** A token; `isFresh`: not the one that was used last. Rejects where none can be had now. */
-  async get(isFresh = false) {
-    if (this.isRenewable && (isFresh || this.#known === null)) this.#known = await this.#given();
+  get(isFresh = false) {
+    if (!this.isRenewable || (!isFresh && this.#known !== null)) return Promise.resolve(this.#known);
+    this.#asking ??= this.#ask().finally(() => (this.#asking = null));
+    return this.#asking;
+  }
+
+  async #ask() {
+    this.#known = await this.#given();
     return this.#known;
   }
 
