@@ -1,0 +1,118 @@
+// Every key of the canvas: what it does, and how the help says it.
+
+import { byId, isTyping, made } from "./dom.js";
+
+const STEPS = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
+
+/** Groups of lines for the help; keys are shown one by one. */
+export const HELP = [
+  ["Move", [
+    [["↑", "↓", "←", "→"], "Select the next card"],
+    [["Home"], "Select the root"],
+    [["/"], "Find a node by its title", ["Ctrl", "K"]],
+    [["Esc"], "Select nothing"],
+  ]],
+  ["Edit", [
+    [["Enter"], "Type the title"],
+    [["Tab"], "Add a card below"],
+    [["Shift", "Enter"], "Add a card beside"],
+    [["Delete"], "Move to the trash"],
+    [["C"], "Collapse or expand"],
+    [["L"], "Connect to another card"],
+    [["M"], "Move below another card"],
+    [["D"], "Details"],
+  ]],
+  ["Arrange", [
+    [["Ctrl", "←"], "Before the sibling"],
+    [["Ctrl", "→"], "After the sibling"],
+    [["Ctrl", "↑"], "Out, beside its parent"],
+    [["Ctrl", "↓"], "In, below the sibling before"],
+    [["T"], "Tidy up the whole tree", ["Shift", "T"]],
+  ]],
+  ["View", [
+    [["+"], "Nearer"],
+    [["−"], "Farther"],
+    [["0"], "Life size"],
+    [["1"], "Fit the tree"],
+    [["Space"], "Hold and drag to pan"],
+    [["Ctrl", "Z"], "Undo your last change"],
+    [["Ctrl", "Shift", "Z"], "Redo"],
+    [["?"], "These keys"],
+  ]],
+];
+
+/**
+ * @param {import("./commands.js").Commands} commands
+ * @param {import("./desk.js").Desk} desk
+ */
+export function listenToKeys(desk, commands) {
+  const plain = {
+    Enter: () => commands.rename(),
+    F2: () => commands.rename(),
+    Tab: () => commands.addChild(),
+    Delete: () => commands.remove(),
+    Backspace: () => commands.remove(),
+    Home: () => desk.select(desk.view.children(null)[0]?.id ?? null),
+    Escape: () => (document.body.classList.contains("details-open") ? commands.closeDetails() : desk.select(null)),
+    "+": () => commands.zoom(1.25),
+    "=": () => commands.zoom(1.25),
+    "-": () => commands.zoom(0.8),
+    0: () => commands.zoomToOne(),
+    1: () => commands.fit(),
+    "/": () => commands.find(),
+    "?": () => byId("keys").showModal(),
+    c: () => commands.fold(),
+    d: () => commands.toggleDetails(),
+    l: () => commands.connect(),
+    m: () => commands.moveBelow(),
+    t: () => commands.tidyUp(),
+    T: () => commands.tidyUp(),
+  };
+  const withControl = { z: () => commands.undo(), Z: () => commands.redo(), y: () => commands.redo(), k: () => commands.find() };
+
+  addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    const control = event.ctrlKey || event.metaKey;
+    if (isTyping(event.target)) return inField(event, control, desk, withControl);
+    if (event.altKey) return;
+    const onCanvas = event.target === document.body || !!event.target.closest?.("#canvas");
+    const action = control ? controlled(event, onCanvas) : chosen(event, onCanvas);
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+
+  function controlled(event, onCanvas) {
+    const step = STEPS[event.key];
+    return step ? onCanvas && (() => commands.carry(step)) : withControl[event.key];
+  }
+
+  // A focused button keeps its keys; letters work everywhere.
+  function chosen(event, onCanvas) {
+    const step = STEPS[event.key];
+    if (step) return onCanvas && (() => commands.step(step));
+    if (event.shiftKey && event.key === "Enter") return onCanvas && (() => commands.addSibling());
+    if (event.key === "Tab" && (event.shiftKey || !desk.selection || !desk.mayEdit || event.target === document.body)) return null;
+    const needsCanvas = ["Enter", "Tab", "Delete", "Backspace", "Home"].includes(event.key);
+    return needsCanvas && !onCanvas ? null : plain[event.key];
+  }
+}
+
+// Undo in a text field is undo of one's own edits: the browser's own would bring back what others have typed over.
+function inField(event, control, desk, withControl) {
+  if (event.key === "Escape" && event.target.closest("#panel")) return event.target.blur();
+  const bound = event.target.closest("[data-path], .title-input");
+  if (!control || !bound || !["z", "Z", "y"].includes(event.key)) return;
+  event.preventDefault();
+  withControl[event.key]();
+}
+
+/** The help's lists. */
+export function keysHelp() {
+  return HELP.map(([title, lines]) =>
+    made("section", {}, made("h3", {}, title), made("dl", {}, ...lines.map(([keys, does, also]) => made("div", {}, made("dt", {}, ...combination(keys), ...(also ? [" or ", ...combination(also)] : [])), made("dd", {}, does)))),
+    ),
+  );
+}
+
+const combination = (keys) => keys.map((key) => made("kbd", {}, key));

@@ -1,0 +1,114 @@
+// The page at `/`: signs in, opens the tree, and gives each part of the page what it needs.
+
+import { connect } from "../treesync.js";
+import { Canvas } from "./canvas.js";
+import { Commands } from "./commands.js";
+import { ConflictInbox } from "./conflicts.js";
+import { Desk } from "./desk.js";
+import { byId, icon } from "./dom.js";
+import { Drag } from "./drag.js";
+import { Edits } from "./edits.js";
+import { Finder } from "./find.js";
+import { listen } from "./gestures.js";
+import { keysHelp, listenToKeys } from "./keys.js";
+import { Panel } from "./panel.js";
+import { People } from "./people.js";
+import { remember, signIn } from "./sign_in.js";
+import { StatusBar, closedInWords } from "./status.js";
+import { wearTheme } from "./theme.js";
+import { TitleEditor } from "./title_editor.js";
+import { Toolbar } from "./toolbar.js";
+import { Trash } from "./trash.js";
+import { Trees } from "./trees.js";
+import { speak } from "./voice.js";
+
+for (const place of document.querySelectorAll("[data-icon]")) place.prepend(icon(place.dataset.icon));
+for (const dialog of document.querySelectorAll("dialog:not(#sign-in)")) closeByClick(dialog);
+byId("keys-list").replaceChildren(...keysHelp());
+wearTheme(byId("theme"));
+keepFiles();
+start();
+
+async function start() {
+  const { token, tree: number } = await signIn();
+  const client = connect(location.origin, token, { client: "page/1.0" });
+  try {
+    show(client, await client.open(number));
+  } catch (error) {
+    sessionStorage.removeItem("token"); // a reload asks again
+    byId("opening-text").textContent = closedInWords(error);
+  }
+}
+
+function show(client, tree) {
+  const desk = new Desk(client, tree);
+  const canvas = new Canvas(desk, {
+    frame: byId("canvas"),
+    world: byId("world"),
+    cards: byId("cards"),
+    links: byId("links"),
+    trail: byId("trail"),
+    connections: byId("connections"),
+    nearConnections: byId("near-connections"),
+  });
+  const edits = new Edits(desk);
+  const titles = new TitleEditor(desk, canvas, edits);
+  const finder = new Finder(desk, byId("finder"));
+  const commands = new Commands(desk, canvas, edits, titles, finder);
+  const inbox = new ConflictInbox(desk);
+  const trash = new Trash(desk, edits);
+  const people = new People(desk, canvas, byId("people"), byId("cursors"));
+  listenOnCanvas(desk, canvas, edits, titles, people);
+  listenToKeys(desk, commands);
+  speak(desk, { undo: () => commands.undo() });
+  new Panel(desk, edits, commands, byId("panel"));
+  new StatusBar(desk, { showConflicts: () => inbox.open() });
+  new Toolbar(desk, canvas, commands);
+  new Trees(desk, edits, (other) => {
+    remember(other);
+    location.reload(); // the simplest way to leave nothing of this tree behind
+  });
+  canvas.frame.addEventListener("add-child", () => commands.addChild());
+  byId("show-conflicts").onclick = () => inbox.open();
+  byId("show-trash").onclick = () => trash.open();
+  document.body.classList.remove("is-opening");
+  canvas.lookAtStart();
+  canvas.redraw();
+}
+
+function listenOnCanvas(desk, canvas, edits, titles, people) {
+  const drag = new Drag(desk, canvas, edits, byId("drop-bar"));
+  listen(canvas, {
+    tap: (id) => desk.select(id, { show: false }),
+    empty: () => desk.select(null),
+    open: (id) => titles.open(id, { fresh: false }),
+    fold: (id) => edits.fold(id),
+    lift: (id) => !titles.isOpen && drag.lift(id),
+    carry: (event, press) => drag.carry(event, press),
+    drop: (event) => drag.drop(event),
+    isSelected: (id) => id === desk.selection,
+    point: (event) => people.point(event),
+  });
+}
+
+// A click beside a dialog closes it, as Escape does.
+function closeByClick(dialog) {
+  dialog.addEventListener("click", ({ target, clientX: x, clientY: y }) => {
+    const { left, right, top, bottom } = dialog.getBoundingClientRect();
+    if (target === dialog && (x < left || x > right || y < top || y > bottom)) dialog.close();
+  });
+  for (const button of dialog.querySelectorAll(".close-dialog")) button.onclick = () => dialog.close();
+}
+
+// The page's own files are kept for a reload without network. Workers exist in secure contexts only.
+// On the first visit the files came before the worker did, so it is told which they were.
+async function keepFiles() {
+  if (!isSecureContext || !("serviceWorker" in navigator)) return;
+  try {
+    await navigator.serviceWorker.register("/sw.js");
+    const { active } = await navigator.serviceWorker.ready;
+    active.postMessage({ keep: performance.getEntriesByType("resource").map((one) => one.name) });
+  } catch {
+    // a browser that keeps no files still shows the page
+  }
+}

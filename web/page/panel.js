@@ -1,0 +1,140 @@
+// The side panel: everything about the selected node, or about the tree where none is selected.
+
+import { typeSign } from "./cards.js";
+import { made, iconButton, icon, say } from "./dom.js";
+import { bindText, grow, templateField } from "./fields.js";
+import { TYPES } from "./node_types.js";
+import { ConnectionList } from "./connection_list.js";
+import { changeInWords, ago } from "./words.js";
+
+const SHOWN_CHANGES = 6;
+
+export class Panel {
+  #desk;
+  #edits;
+  #commands;
+  #element;
+  #made = null; // what is shown: { id, type, role, show, stop }
+
+  /**
+   * @param {HTMLElement} element
+   * @param {import("./commands.js").Commands} commands
+   */
+  constructor(desk, edits, commands, element) {
+    this.#desk = desk;
+    this.#edits = edits;
+    this.#commands = commands;
+    this.#element = element;
+    for (const name of ["scene", "selection", "people", "status"]) desk.addEventListener(name, () => this.draw());
+    setInterval(() => this.#made?.ages?.(), 30_000); // “2 minutes ago” grows old
+    this.draw();
+  }
+
+  draw() {
+    const node = this.#desk.selected;
+    const same = this.#made && this.#made.id === (node?.id ?? null) && this.#made.type === node?.type && this.#made.role === this.#desk.tree.role;
+    if (!same) this.#rebuild(node);
+    this.#made.show();
+  }
+
+  #rebuild(node) {
+    const focused = this.#element.contains(document.activeElement) && document.activeElement.id;
+    this.#made?.stop();
+    const parts = node ? this.#forNode(node) : this.#forTree();
+    this.#made = { id: node?.id ?? null, type: node?.type, role: this.#desk.tree.role, ...parts };
+    this.#element.replaceChildren(...parts.elements);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    for (const area of this.#element.querySelectorAll("textarea")) grow(area);
+  }
+
+  #forNode(node) {
+    const bindings = [];
+    const title = this.#area("panel-title", "Title", node.id, "title", bindings);
+    title.classList.add("panel-title");
+    title.onkeydown = (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), title.blur());
+    const description = this.#area("panel-description", "Description", node.id, "description", bindings);
+    description.placeholder = this.#desk.mayEdit ? "Describe it. Others see each letter as you type." : "No description.";
+    const others = made("p", { className: "typing-here", "aria-live": "off" });
+    const fields = TYPES[node.type].fields.map((spec) => templateField(this.#desk, this.#edits, node.id, spec));
+    const connections = new ConnectionList(this.#desk, this.#edits, this.#commands, node.id);
+    const history = made("ol", { className: "history" });
+    const elements = [
+      this.#head(node),
+      title,
+      section("Description", description, others),
+      section(TYPES[node.type].label, made("p", { className: "help lead" }, TYPES[node.type].meaning), ...fields.map((one) => one.element)),
+      section("Connections", connections.element),
+      section("Changes", history),
+    ];
+    const ages = () => this.#history(history, node.id);
+    const show = () => {
+      for (const one of [...bindings, ...fields]) one.show();
+      connections.draw();
+      ages();
+      say(others, this.#typingHere(node.id));
+    };
+    return { elements, show, ages, stop: () => [...bindings, ...fields, connections].forEach((one) => one.stop()) };
+  }
+
+  #head(node) {
+    const options = Object.entries(TYPES).map(([value, { label }]) => made("option", { value, selected: value === node.type }, label));
+    const type = made("select", { id: "panel-type", className: "type-choice", "aria-label": "Type", disabled: !this.#desk.mayEdit }, ...options);
+    type.onchange = () => this.#edits.set(node.id, { type: type.value });
+    const tools = made("div", { className: "panel-tools" });
+    if (this.#desk.mayEdit) {
+      tools.append(
+        iconButton("go", "Move below another node…", () => this.#commands.moveBelow()),
+        iconButton("trash", "Move to the trash", () => this.#commands.remove()),
+      );
+    }
+    const close = iconButton("close", "Close the details", () => this.#commands.closeDetails(), { className: "icon-button sheet-close" });
+    return made("div", { className: "panel-head", "data-type": node.type }, made("span", { className: "type-pick" }, typeSign(node.type), type, icon("chevron")), tools, close);
+  }
+
+  #area(id, label, node, path, bindings) {
+    const area = made("textarea", { id, rows: 1, "aria-label": label, readOnly: !this.#desk.mayEdit, spellcheck: true, "data-path": path });
+    bindings.push(bindText(this.#desk, this.#edits, area, node, path, { changed: () => area.isConnected && grow(area) }));
+    return area;
+  }
+
+  #typingHere(id) {
+    const here = [...this.#desk.tree.people.values()].filter(({ state }) => state.editing?.node === id);
+    if (!here.length) return "";
+    const names = here.map((one) => one.name).join(", ");
+    return `${names} ${here.length > 1 ? "are" : "is"} typing here`;
+  }
+
+  #history(list, id) {
+    const changes = this.#desk.changesOf(id).slice(0, SHOWN_CHANGES);
+    const type = this.#desk.view.nodes.get(id)?.type;
+    const items = changes.map((change) => {
+      const who = made("strong", {}, change.via ? `${this.#desk.nameOf(change.user)} (${change.via})` : this.#desk.nameOf(change.user));
+      const when = made("time", { dateTime: new Date(change.at).toISOString(), title: new Date(change.at).toLocaleString() }, ago(change.at));
+      return made("li", {}, who, ` ${changeInWords(change.op, type)} `, when);
+    });
+    list.replaceChildren(...(items.length ? items : [made("li", { className: "help" }, "No changes since you opened this page.")]));
+  }
+
+  #forTree() {
+    const { view } = this.#desk;
+    const name = made("h2", { className: "panel-title" });
+    const about = made("p", { className: "panel-about" });
+    const counts = made("ul", { className: "counts" });
+    const hint = made("p", { className: "help" }, this.#desk.mayEdit ? "Select a card to see and change everything about it." : "You may read this tree, not change it.");
+    const root = this.#desk.mayEdit && made("button", { type: "button", className: "button", id: "add-root", onclick: () => this.#commands.addRoot() }, icon("plus"), "Add a root");
+    const close = iconButton("close", "Close the details", () => this.#commands.closeDetails(), { className: "icon-button sheet-close" });
+    const show = () => {
+      say(name, this.#desk.view.details.name || "Untitled tree");
+      say(about, this.#desk.view.details.description || "");
+      const of = new Map();
+      for (const node of this.#desk.view.nodes.values()) of.set(node.type, (of.get(node.type) ?? 0) + 1);
+      counts.replaceChildren(...Object.keys(TYPES).filter((type) => of.get(type)).map((type) => made("li", { "data-type": type }, typeSign(type), TYPES[type].label, made("span", {}, String(of.get(type))))));
+    };
+    return { elements: [made("div", { className: "panel-head" }, made("span", { className: "quiet" }, `Tree ${this.#desk.tree.number}`), close), name, about, section("Nodes", counts), hint, root || ""], show, stop() {} };
+  }
+}
+
+function section(title, ...children) {
+  return made("section", { className: "panel-section" }, made("h3", {}, title), ...children);
+}
+
