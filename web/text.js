@@ -279,6 +279,7 @@ function add(out, part) {
 }
 
 function ended(out) {
-  if (out.at(-1) > 0) out.pop();
+  const last = out.at(-1);
+  if (typeof last === "number" && last > 0) out.pop(); // "7" > 0 too
   return out;
 }
