@@ -129,7 +129,8 @@ def _placement_conflict(held: Held, op: ops.Move, asking: Asking) -> dict[str, C
     if op.after is not UNSET:
         mine["after"] = op.after
     theirs = {"parent": held.node.parent, "order": held.node.order}
-    return {"placement": ConflictPath(mine=mine, theirs=theirs, by=by, seq=seq)}
+    base = UNSET if asking.backlog is None else asking.backlog.placement_at(op.node, op.base)
+    return {"placement": ConflictPath(base=base, mine=mine, theirs=theirs, by=by, seq=seq)}
 
 
 def _stands_after(tree: Tree, held: Held, after: str | None) -> bool:

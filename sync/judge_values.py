@@ -1,4 +1,4 @@
-"""Updates of fields, labels and the tree's own settings: same value, last writer, conflict."""
+"""Updates of fields, labels and the tree's own settings: same value, last writer, three-way merge, conflict."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 from msgspec import UNSET
 
 from sync import effects, ops
-from sync.limits import VALUE_DEPTH
-from sync.marks import Marks, mark_of
+from sync.backlog import Backlog, Thing
+from sync.limits import VALUE_DEPTH, Limits
+from sync.marks import CREATED, Marks, mark_of
+from sync.merge import merged
 from sync.nodes import Details, Node
 from sync.protocol import ConflictPath, Lost
-from sync.tree import HeldConnection, Tree
+from sync.tree import Held, HeldConnection, Tree
 from sync.untyped import unstorable
 from sync.values import (
     ABSENT,
@@ -48,12 +50,51 @@ def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
     if not changed and not unset:
         return UNCHANGED
     lost = _lost(held.node, held.marks, changed, unset, op, asking)
+    if lost and asking.mode == "replay":
+        return _merge(held, op, changed, unset, lost, asking)
     return Verdict(
         effect=effects.Update(node=op.node, set=changed or UNSET, unset=unset or UNSET),
         in_trash=held.deleted is not None,
         overwrote=lost or UNSET,
         differs=len(changed) != len(op.set or ()) or len(unset) != len(op.unset or ()),
     )
+
+
+def _merge(
+    held: Held, op: ops.Update, changed: dict[str, Any], unset: list[str], lost: dict[str, Lost], asking: Asking
+) -> Verdict:
+    """A replayed update that meets changes of others: texts are merged three-way where the changes do not overlap, and
+    with one that is not, the whole op waits for a decision (CF3)."""
+    paths = _conflict_paths(op.node or None, held.marks, changed, lost, op, asking)
+    both: dict[str, Any] = {}
+    for path, met in paths.items():
+        text = _merged(path, met, asking.limits)
+        if text is None:
+            raise SetAside(paths)
+        both[path] = text
+    values, unset = _what_differs(held.node, changed | both, unset)
+    if not values and not unset:
+        return UNCHANGED  # theirs says it all
+    has_both = any(values[path] != changed[path] for path in both if path in values)
+    return Verdict(
+        effect=effects.Update(node=op.node, set=values or UNSET, unset=unset or UNSET, merged=has_both or UNSET),
+        status="merged" if has_both else "applied",
+        differs=values != op.set or len(unset) != len(op.unset or ()),
+    )
+
+
+def _merged(path: str, met: ConflictPath, limits: Limits) -> str | None:
+    """Both changes of a text; None: it is none, its base is not known, the changes overlap, or it grew too large."""
+    texts = ["" if value is None else value for value in (met.base, met.mine, met.theirs)]
+    if path == "type" or met.mine is None or not all(isinstance(value, str) for value in texts):
+        return None
+    text = merged(*texts)
+    if text is not None:
+        try:
+            check_paths({path: text}, (), NODE_FIELDS, NODE_MAPS, limits)
+        except Refused:
+            return None
+    return text
 
 
 def configure(tree: Tree, op: ops.Configure, asking: Asking) -> Verdict:
@@ -65,6 +106,8 @@ def configure(tree: Tree, op: ops.Configure, asking: Asking) -> Verdict:
     if not changed and not unset:
         return UNCHANGED
     lost = _lost(held.details, held.marks, changed, unset, op, asking)
+    if lost and asking.mode == "replay":
+        raise SetAside(_conflict_paths(None, held.marks, changed, lost, op, asking))
     return Verdict(
         effect=effects.Configure(set=changed or UNSET, unset=unset or UNSET),
         overwrote=lost or UNSET,
@@ -87,9 +130,9 @@ def _update_connection(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
     lost: dict[str, Lost] = {}
     seq, by = mark_of(held.marks, "label").by_others(asking.user, asking.client)
     if seq > op.base:
-        if asking.mode == "replay":
-            raise SetAside({"label": ConflictPath(mine=label, theirs=held.connection.label, by=by, seq=seq)})
         lost["label"] = Lost(value=held.connection.label, by=by, seq=seq)
+        if asking.mode == "replay":
+            raise SetAside(_conflict_paths((op.connection,), held.marks, changed, lost, op, asking))
     effect = effects.Update(connection=op.connection, set={"label": label})
     return Verdict(effect=effect, in_trash=held.deleted is not None, overwrote=lost or UNSET)
 
@@ -126,7 +169,7 @@ def _lost(
     op: ops.Update | ops.Configure,
     asking: Asking,
 ) -> dict[str, Lost]:
-    """The values someone else put there since base. In `replay` they set the op aside."""
+    """The values someone else put there since base."""
     lost: dict[str, Lost] = {}
     was = op.was or {}
     for path in (*changed, *unset):
@@ -140,16 +183,40 @@ def _lost(
             continue
         theirs = read(thing, path)
         lost[path] = Lost(value=None if theirs is ABSENT else theirs, by=by, seq=seq)
-    if lost and asking.mode == "replay":
-        raise SetAside(
-            {
-                path: ConflictPath(
-                    base=was.get(path, UNSET), mine=changed.get(path), theirs=one.value, by=one.by, seq=one.seq
-                )
-                for path, one in lost.items()
-            }
-        )
     return lost
+
+
+def _conflict_paths(
+    thing: Thing,
+    marks: Marks,
+    changed: dict[str, Any],
+    lost: dict[str, Lost],
+    op: ops.Update | ops.Configure,
+    asking: Asking,
+) -> dict[str, ConflictPath]:
+    """What each side has, of every path that others changed since."""
+    return {
+        path: ConflictPath(
+            base=base_of(asking.backlog, thing, marks, path, op, one.value),
+            mine=changed.get(path),
+            theirs=one.value,
+            by=one.by,
+            seq=one.seq,
+        )
+        for path, one in lost.items()
+    }
+
+
+def base_of(
+    backlog: Backlog | None, thing: Thing, marks: Marks, path: str, op: ops.Update | ops.Configure, now: Any
+) -> Any:
+    """The value that the author of an op saw at a path: what he says it was, else what it was at his base. `marks` are
+    those of the thing, `now` is the value in the tree. None: it was absent; UNSET: nobody knows."""
+    if op.was and path in op.was:
+        return op.was[path]
+    if backlog is None or op.base < marks[CREATED].seq:
+        return UNSET
+    return backlog.value_at(thing, path, op.base, now)
 
 
 def held_connection(tree: Tree, connection_id: str) -> HeldConnection:

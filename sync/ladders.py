@@ -116,14 +116,15 @@ class Ladders:
                 field.broken = Refused("stale", "an op of this client on the field has not come back to it yet")
                 return
             else:
-                self._pass_through(field, op.path, change)
+                self._pass_through(field, op, change, text)
         while field.passed < len(field.own) and field.own[field.passed][0] < op.n:
             self._pass_unlogged(field, op.path, text)
 
-    def _pass_through(self, field: _Field, path: str, change: LoggedOp) -> None:
+    def _pass_through(self, field: _Field, op: ops.Text, change: LoggedOp, text: str) -> None:
         """Let the edit's ops through the logged one walk the ladder."""
+        path = op.path
         while field.passed < len(field.own) and field.own[field.passed][0] < change.n:
-            self._pass_unlogged(field, path, None)
+            self._pass_unlogged(field, path, text_of(self._backlog.value_at(op.node, path, change.seq - 1, text)))
         if field.passed == len(field.own) or field.own[field.passed][0] != change.n:
             return  # it has walked, in this very batch
         own = field.own[field.passed][1]
@@ -139,8 +140,8 @@ class Ladders:
             field.broken = None
             field.rungs = _way(change.seq, _asked(own, path), _asked(change.effect, path))
 
-    def _pass_unlogged(self, field: _Field, path: str, text: str | None) -> None:
-        """The next op of the edit left no change of this field in the log. `text`: the tree's, where it is known."""
+    def _pass_unlogged(self, field: _Field, path: str, text: str) -> None:
+        """The next op of the edit left no change of this field in the log. `text`: what the tree had then, or later."""
         n, own = field.own[field.passed]
         field.passed += 1
         status, seq = self._first(n)
@@ -155,8 +156,6 @@ class Ladders:
             _replace(field, rungs)
             if delta:
                 field.broken = OutOfReach(f"it builds on op {n}, which is not in the tree")
-        elif text is None:
-            field.broken = OutOfReach(f"it builds on op {n}, whose text is not known any more")
         else:
             field.broken = None
             field.rungs = _way(field.read, _asked(own, path), text)
