@@ -76,7 +76,7 @@ export function composed(first, second) {
       continue;
     }
     for (const piece of made.taken(Math.abs(part))) {
-      if (part > 0 || piece < 0) add(out, piece);
+      if (part > 0 || (typeof piece === "number" && piece < 0)) add(out, piece);
       else if (typeof piece === "number") add(out, -piece);
     }
   }
