@@ -11,7 +11,7 @@ from sync.text import Delta, checked
 
 # Latin, an astral letter, a combining accent, an emoji of several code points (skin tone, zero width joiner, flag),
 # Hebrew and Arabic with their marks, line ends
-LETTERS = "ab \n\u0301é𝔸👍🏽👨\u200d👩🇩🇪שלום\u05c1عربى\u0651"
+LETTERS = "ab 70-\n\u0301é𝔸👍🏽👨\u200d👩🇩🇪שלום\u05c1عربى\u0651"
 
 texts = st.text(st.sampled_from(LETTERS), max_size=12)
 pieces = st.text(st.sampled_from(LETTERS), min_size=1, max_size=4)

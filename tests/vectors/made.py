@@ -46,7 +46,7 @@ def encoded(vectors: Json) -> str:
 
 def text_vectors() -> Json:
     random = Random(1989)
-    small = [delta for length in range(3) for delta in every_delta(length, "é😀")]
+    small = [delta for length in range(3) for delta in every_delta(length, "-7")]
     return {
         "checked": [[delta, checked(delta)] for delta in (_raw(random) for _ in range(60))],
         "refused": _REFUSED,
@@ -66,7 +66,7 @@ def _text(random: Random, most: int = 14) -> str:
 
 
 def _raw(random: Random) -> Delta:
-    parts: list[int | str] = [1, 2, 3, -1, -2, "a", "שx", "😀", "\u0301"]
+    parts: list[int | str] = [1, 2, 3, -1, -2, "a", "שx", "😀", "\u0301", "7", "-3", " 4", "0"]  # "7" > 0 in JavaScript
     return random.choices(parts, k=random.randint(0, 8))
 
 
@@ -75,12 +75,12 @@ def _delta(random: Random, text: str) -> Delta:
     left = len(text)
     while left and random.random() < 0.8:
         if random.random() < 0.4:
-            delta.append(_text(random, 3) or "+")
+            delta.append(_text(random, 3) or "-5")
         count = random.randint(1, left)
         delta.append(random.choice((count, -count)))
         left -= count
     if random.random() < 0.4:
-        delta.append(_text(random, 3) or "+")
+        delta.append(_text(random, 3) or "-5")
     return checked(delta)
 
 
