@@ -16,7 +16,7 @@ from statistics import median
 
 import uvloop
 
-from benchmarks import hot_path, scenarios
+from benchmarks import hot_path, replay, scenarios, text
 from benchmarks.machine import LOAD_CORE, describe, pin, postgres, redis, relay, treesync
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -102,6 +102,41 @@ def b5(rounds: int, seconds: float) -> list[Line]:
     return [("B5 5,000 idle sockets, each", spread(sizes, " kB"), "≤ 8 kB", verdict(median(sizes) <= 8))]
 
 
+def b6(rounds: int, seconds: float) -> list[Line]:
+    """A queue comes back: 1,000 ops alone, 10,000 against 5,000; and one more delta on a long text."""
+    thousand, ratios, many = [], [], []
+    with postgres() as dsn, treesync(dsn) as server, relay() as baseline:
+        for _ in range(rounds):
+            thousand.append(uvloop.run(replay.ours_thousand(server)))
+            ratios.append(thousand[-1] / uvloop.run(replay.relay_thousand(baseline)))
+        for _ in range(rounds):
+            took, became = uvloop.run(replay.ours_ten_thousand(server))
+            many.append(took)
+    deltas = [text.measure() for _ in range(rounds)]
+    newest, behind = [one.newest for one in deltas], [one.behind for one in deltas]
+    what = ", ".join(f"{count} {status}" for status, count in became.most_common() if count)
+    return [
+        (
+            f"B6 replay of 1,000 queued ops: all durable and reported in {spread(thousand, ' s', 3)}",
+            f"{spread(ratios, digits=2)} × relay",
+            "≤ 1 × relay",
+            verdict(median(ratios) <= 1),
+        ),
+        (
+            f"B6 10,000 ops against 5,000 foreign ones: {what}",
+            spread(many, " s", 2),
+            "≤ 2 s",
+            verdict(median(many) <= 2),
+        ),
+        (
+            f"B6 a delta on a text of 100 kB with 10,000 edits behind it; over ten others: {spread(behind, ' ms', 2)}",
+            spread(newest, " ms", 2),
+            "≤ 1 ms",
+            verdict(median(behind) <= 1),
+        ),
+    ]
+
+
 def b7(rounds: int, seconds: float) -> list[Line]:
     """1,000 concurrent saves over 10 trees."""
     with postgres() as dsn, treesync(dsn) as server:
@@ -161,7 +196,7 @@ def b11(rounds: int, seconds: float) -> list[Line]:
 
 
 BUDGETS: dict[str, Callable[[int, float], list[Line]]] = {
-    "B1": b1, "B2": b2, "B3": b3, "B5": b5, "B7": b7, "B10": b10, "B11": b11,
+    "B1": b1, "B2": b2, "B3": b3, "B5": b5, "B6": b6, "B7": b7, "B10": b10, "B11": b11,
 }  # fmt: skip
 
 

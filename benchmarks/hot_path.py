@@ -14,7 +14,7 @@ from sync.marks import CREATED, Mark
 from sync.nodes import Details, Node
 from sync.pending import PendingEdit
 from sync.ports import Head, LoadedTree, NodeRow, Receipt, Rights
-from sync.protocol import Edit, Outcome
+from sync.protocol import Edit, Error, Outcome, Resolved
 from sync.room import Room
 
 BATCH = 32  # edits in a batch: what one commit in flight lets gather under load
@@ -62,7 +62,7 @@ def room_of(nodes: int) -> Room:
     return Room(loaded, Limits())
 
 
-def unread(outcome: Outcome) -> None:
+def unread(outcome: Outcome | Resolved | Error) -> None:
     """The outcome is encoded below; nobody waits for it."""
 
 
@@ -98,7 +98,7 @@ def measure(room: Room, edits: int, nodes: int) -> Cost:
                 )
             )
         marks.append(time.perf_counter())
-        room.cut("mark", "respace")
+        room.cut("mark", "respace", 0.0)
         marks.append(time.perf_counter())
         settled = room.settle(Receipt(committed=True, at="2026-01-01T00:00:00Z"))
         marks.append(time.perf_counter())
