@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 from random import Random
 from typing import Any
 
+from sync.text import Delta, applied, checked, composed
+from tests.simulation.drafts import TEXTS
 from tests.simulation.faults import POISON
 from tests.simulation.plan import Plan
 from tests.simulation.replica import Record, Replica
 
 TYPES = ("objective", "outcome", "opportunity", "solution", "assumption", "metric", "research")
+_FIRST_TYPED = 0x20000  # characters beyond the Basic Multilingual Plane: two units in JavaScript, one code point
 KINDS = {
+    "typing": 45,
     "insert": 24,
     "update": 25,
     "reparent": 12,
@@ -25,17 +30,20 @@ KINDS = {
     "configure": 4,
     "import_": 4,
     "nonsense": 4,
+    "misuse": 1,
 }
 
 
 class Asker:
     """Makes the ops of one client, looking at its replica."""
 
-    def __init__(self, name: str, plan: Plan, random: Random) -> None:
+    def __init__(self, name: str, plan: Plan, random: Random, typed: Iterator[int]) -> None:
+        """`typed`: the characters of the whole run, so that each is typed once and its way can be followed."""
         self._name = name
         self._plan = plan
         self._random = random
         self._numbers = count(1)
+        self._typed = typed
 
     def ask(self, replica: Replica) -> Record:
         """An op without `n` and `base`."""
@@ -84,6 +92,35 @@ class Asker:
         if taken and self._random.random() < 0.04:
             return self._random.choice(taken)
         return f"{self._name}-{kind}{next(self._numbers)}"
+
+    # ---- typing
+
+    def _typing(self, replica: Replica) -> Record:
+        """Where to type; what, is decided by what stands there by then (`typing`)."""
+        nodes = sorted(replica.nodes)[:3] if self._random.random() < 0.6 else [*replica.nodes]
+        node = self._random.choice(nodes) if nodes else "nobody"
+        return {"op": "type", "node": node, "path": self._random.choices(TEXTS, [6, 2, 1, 1])[0]}
+
+    def typing(self, text: str, path: str) -> Delta:
+        """A change of a text at one or two places, as a person makes it."""
+        delta = self._spliced(text)
+        if self._random.random() < 0.2:
+            delta = composed(delta, self._spliced(applied(text, delta)))
+        return delta if path != "title" or 0 < len(applied(text, delta)) <= 500 else []
+
+    def _spliced(self, text: str) -> Delta:
+        at = self._random.choice([len(text), self._random.randint(0, len(text))])
+        gone = min(len(text) - at, self._random.choice([0, 0, 0, 1, 4]))
+        typed = "".join(chr(_FIRST_TYPED + next(self._typed)) for _ in range(self._random.choice([0, 1, 1, 3])))
+        if typed and self._random.random() < 0.2:
+            typed += self._random.choice(["e\u0301", " ", "\u05e9\u05dc", "👩‍🌾"])
+        parts: list[int | str] = [at, typed, -gone]
+        return checked([part for part in parts if part])
+
+    def _misuse(self, replica: Replica) -> Record:
+        """A delta that is none (SEMANTICS 15)."""
+        deltas: list[list[Any]] = [[0], [""], [True], [1.5], [None], [10**6, "x"], [-(10**6)], [2**53], ["\x00"], [[]]]
+        return self._typing(replica) | {"op": "mistype", "delta": self._random.choice(deltas)}
 
     # ---- kinds
 
@@ -191,6 +228,9 @@ class Asker:
                 {"op": "update", "node": node, "set": {"metadata.big": "x" * 500}},
                 {"op": "update", "node": node, "set": {"metadata.huge": 2**60}},
                 {"op": "update", "node": node, "set": {"metadata.nul": "\x00"}},
+                {"op": "text", "node": node, "path": "type", "delta": ["x"]},
+                {"op": "text", "node": node, "path": "metadata.a.b", "delta": ["x"]},
+                {"op": "text", "node": node, "path": "description"},
                 {"op": "move", "node": node},
                 {"op": "explode", "node": node},
                 {"op": "insert", "node": f"{self._name}-x{next(self._numbers)}", "type": "cat", "title": "?"},

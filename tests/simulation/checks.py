@@ -51,7 +51,7 @@ class Checks:
         stuck = [
             f"{client.name} tree {copy.tree}: {copy.state} at {copy.replica.seq if copy.replica else None} "
             f"of {world.head(copy.tree).seq}, unanswered {[*copy.unanswered][:5]}, "
-            f"awaiting {[*copy.awaiting.values()][:3]}"
+            f"awaiting {[*copy.awaiting.values()][:3]}, typing {copy.drafts}"
             for client in world.clients
             for copy in client.copies.values()
             if not copy.settled

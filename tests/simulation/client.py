@@ -27,6 +27,7 @@ class Client:
         self.world = world
         self.name = name
         self.identity = identity
+        self.key = (identity.user, name)
         self.viewer = viewer
         self.connection: Connection | None = None
         self.copies = {tree: Copy(self, tree) for tree in trees}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sync.protocol import UNCONSUMED
+from tests.simulation.drafts import Drafts, changes, text_at
 from tests.simulation.intent import may_be_invalid
 from tests.simulation.replica import Record, Replica
 
@@ -32,6 +33,9 @@ class Asked(msgspec.Struct):
     mode: str
     at: float
     final: Record | None = None
+    reached: int = 0  # the head that its answer named
+    types: str = ""  # the characters that it brings, where it changes a text, and those it means to take away
+    removes: str = ""
 
     def sent(self) -> Record:
         return {"n": self.n, "base": self.base, **self.op}
@@ -54,6 +58,8 @@ class Copy:
         self.awaiting: dict[int, list[int]] = {}  # ref -> the n it carried
         self.participants: dict[str, Record] = {}
         self.presence: Record = {}
+        self.drafts = Drafts(self)
+        self.news: dict[int, Record] = {}  # what it was told of conflict records, by id
         self.reasons: list[str] = []  # of the snapshots it was given
         self._parts: list[Record] = []
         self._open_ref = 0
@@ -118,6 +124,7 @@ class Copy:
         self._parts = []
         position = message["position"]
         trashed = self.replica.trashed if self.replica is not None else []
+        texts = self.drafts.texts()
         self.replica = Replica(state, position["seq"])
         self.replica.trashed = trashed
         self.epoch, self.mark = position["epoch"], position["mark"]
@@ -125,7 +132,9 @@ class Copy:
         self.client.world.checks.snapshot(self, position["seq"])
         if message.get("reason") == "too_far":
             for one in self.unanswered.values():
-                one.base = one.base if one.n <= message["last_n"] else 0
+                sent = one.n <= message["last_n"] or one.op["op"] == "text"  # a delta without its base means nothing
+                one.base = one.base if sent else 0
+        self.drafts.replaced(texts, position["seq"])
         self._entered(message, answered=asked)
 
     def _on_resumed(self, message: Record) -> None:
@@ -143,6 +152,7 @@ class Copy:
         if answered:
             self.state = "open"
             self.resend(replay=True)
+            self.drafts.move_on(self.client.world.mode())
             if self.presence:
                 self.tell_presence(self.presence)
 
@@ -154,7 +164,11 @@ class Copy:
         assert message["after"] == replica.seq, f"ops after {message['after']} at {replica.seq} [BR1]"
         assert len(message["ops"]) == message["seq"] - message["after"], "exactly seq - after ops [BR1]"
         for place, op in enumerate(message["ops"]):
+            author = message["authors"][op["by"]]
+            texts = self.drafts.texts()
             replica.apply(op, message["after"] + place + 1)
+            self.drafts.follow(op, (author["user"], author["client"]) == self.client.key, texts)
+        self.drafts.move_on(self.client.world.mode())
         self.mark = message["mark"]
         if "digest" in message and message["seq"] % 4 == 0:
             assert message["digest"] == replica.digest(), f"the digest differs at {replica.seq} [BR8, RP5]"
@@ -178,10 +192,14 @@ class Copy:
             if message.get("landed") is False:
                 continue
             if result.get("code") in UNCONSUMED:
+                asked = self.asked[result["n"] - 1]
+                stale = result["code"] == "stale" and asked.op["op"] == "text"
+                assert not stale, f"no delta was sent over one that is on its way (SEMANTICS 14): {asked}"
                 self._pause = max(self._pause, PAUSE_SECONDS[result["code"]])
             else:
                 self._pauses = 0
                 self._final(result, message["seq"])
+        self.drafts.move_on(self.client.world.mode())
 
     def _final(self, result: Record, seq: int) -> None:
         asked = self.asked[result["n"] - 1]
@@ -191,7 +209,7 @@ class Copy:
         assert first.get("code") != "invalid" or may_be_invalid(asked.op), f"this is not invalid: {asked.op}"
         assert first.get("seq", 0) <= seq, "outcome.seq is the head after the batch [ED9]"
         if asked.final is None:
-            asked.final = first
+            asked.final, asked.reached = first, seq
             del self.unanswered[asked.n]
         else:
             known, again = _essence(asked.final), _essence(first)
@@ -201,6 +219,9 @@ class Copy:
         self.participants |= {one["id"]: one for one in message["participants"]}
         for gone in message["left"]:
             self.participants.pop(gone, None)
+
+    def _on_conflict(self, message: Record) -> None:
+        self.news[message["conflict"]["id"]] = message["conflict"]
 
     def _on_version(self, message: Record) -> None:
         """Of no concern to a copy."""
@@ -231,15 +252,25 @@ class Copy:
 
     # ---- asking
 
-    def ask(self, op: Record, mode: str) -> None:
+    def ask(self, op: Record, mode: str) -> Asked:
         """Something the person did: numbered, queued, and sent where nothing before it is held back."""
         base = self.replica.seq if self.replica is not None else 0
         one = Asked(n=len(self.asked) + 1, base=base, op=op, mode=mode, at=self.client.world.loop.time())
         held = len(self.unanswered) > len({n for sent in self.awaiting.values() for n in sent})
         self.asked.append(one)
         self.unanswered[one.n] = one
+        if op["op"] == "update" and "node" in op:
+            self._note_texts(one)
         if self.state == "open" and not held and not self._resending:
             self._send([one], mode)
+        return one
+
+    def _note_texts(self, one: Asked) -> None:
+        """Which characters an update of texts brings and takes away, as its author sees it."""
+        for path, value in one.op.get("set", {}).items():
+            seen = text_at(self.replica, (one.op["node"], path))
+            types, removes = changes(seen or "", value if isinstance(value, str) else "")
+            one.types, one.removes = one.types + types, one.removes + removes
 
     def _send(self, ops: list[Asked], mode: str) -> None:
         connection, world = self.client.connection, self.client.world
@@ -299,7 +330,7 @@ class Copy:
             return True
         head = self.client.world.head(self.tree)
         reached = self.replica is not None and self.replica.seq == head.seq
-        answered = not self.unanswered or self.client.viewer
+        answered = (not self.unanswered and self.drafts.settled) or self.client.viewer
         return self.state == "open" and reached and answered
 
 

@@ -15,6 +15,7 @@ from sync.ports import LoggedOp
 from sync.room import tree_of
 from sync.tree import Tree
 from tests.simulation.intent import check_intent
+from tests.simulation.letters import Letters
 from tests.simulation.plan import TENANT
 from tests.simulation.replica import Record, Replica, canonical
 
@@ -52,7 +53,9 @@ class Ending:
             client = (op.author.user, op.author.client)
             assert op.n > last.get(client, 0), f"{client} has n {op.n} after {last[client]}"
             last[client] = op.n
-            assert op.author.client in self._copies or op.author.client.startswith(("create:", "respace:")), op
+            assert op.author.client in self._copies or op.author.client.startswith(("create:", "respace:", "purge:")), (
+                op
+            )
             assert op.author.user != "eve", "a viewer has edited [ED15]"
 
     def _answers_are_in_the_log(self, log: list[LoggedOp]) -> None:
@@ -68,7 +71,7 @@ class Ending:
                 row = written.get((name, asked.n))
                 if asked.final is None:
                     assert copy.gone or copy.client.viewer, f"{name} was never told of {asked}"
-                elif asked.final["status"] == "applied":
+                elif asked.final["status"] in ("applied", "merged"):
                     assert row is not None, f"acknowledged and lost: {name} {asked}"
                     assert row.seq == asked.final["seq"], f"{asked} stands at {row.seq}"
                 else:
@@ -88,18 +91,19 @@ class Ending:
     def _replay(self, log: list[LoggedOp], snapshots: dict[tuple[int, int], set[bytes]]) -> list[bytes]:
         """O3, O4: apply the log to nothing, by the oracle and by the server's own code; the state at every seq."""
         replica, tree = Replica.empty(), tree_of_version(None)
-        asked = {
-            (name, one.n): one for name, copy in self._copies.items() for one in copy.asked if one.final is not None
-        }
+        letters = Letters(tree)
+        asked = {(name, one.n): one for name, copy in self._copies.items() for one in copy.asked}
         wanted = {seq for number, seq in snapshots if number == self._key.tree}
         past = [b"" for _ in range(len(log) + 1)]
         for op in log:
             before_nodes = dict(replica.nodes)
             replica.apply(msgspec.to_builtins(op.effect), op.seq)
+            letters.before(op)
             apply(tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
             assert replica.digest() == tree.digest, f"the two replays differ at {op.seq}"
             one = asked.get((op.author.client, op.n))
-            if one is not None:
+            letters.after(op, one)
+            if one is not None and one.final is not None and one.final["status"] != "merged":
                 check_intent(one.op, before_nodes, replica)
             if op.seq in wanted or op.seq % 16 == 0 or op.seq == len(log):
                 replica.check()

@@ -71,6 +71,17 @@ class Replica:
         elif op["node"] in self.nodes:
             self.nodes[op["node"]] = {**_written(self.nodes[op["node"]], op), "seq": seq}
 
+    def _text(self, op: Record, seq: int) -> None:
+        node = self.nodes.get(op["node"])
+        if node is not None:
+            field, dot, key = op["path"].partition(".")
+            text = _typed((node[field].get(key) if dot else node[field]) or "", op["delta"])
+            self.nodes[op["node"]] = {**_written(node, {"set": {op["path"]: text}}), "seq": seq}
+
+    def _purge(self, op: Record, seq: int) -> None:
+        """[TR27] It shows what lives, and nothing of what was in the trash does."""
+        assert op["node"] not in self.nodes, f"purged alive: {op}"
+
     def _move(self, op: Record, seq: int) -> None:
         node = self.nodes.get(op["node"])
         if node is not None and (op["parent"] is None or op["parent"] in self.nodes):
@@ -169,6 +180,19 @@ def canonical(state: Record) -> bytes:
     connections = sorted(state["connections"], key=lambda one: str(one["id"]))
     details = {field: state[field] for field in DETAILS}
     return msgspec.json.encode({**details, "nodes": nodes, "connections": connections}, order="sorted")
+
+
+def _typed(text: str, delta: list[Any]) -> str:
+    """n code points are kept, text is put in, -n code points go."""
+    made, at = "", 0
+    for part in delta:
+        if isinstance(part, str):
+            made += part
+        else:
+            made += text[at : at + max(part, 0)]
+            at += abs(part)
+    assert at <= len(text), f"{delta} is longer than {text!r}"
+    return made + text[at:]
 
 
 def _written(record: Record, op: Record) -> Record:

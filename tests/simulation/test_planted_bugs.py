@@ -81,8 +81,8 @@ def ruled(seed: int) -> Plan:
 def acknowledged_before_the_commit(patch: Patch) -> None:
     cut = room.Room.cut
 
-    def cut_and_tell(self: room.Room, mark: str, respace_id: str) -> room.Flight:
-        flight = cut(self, mark, respace_id)
+    def cut_and_tell(self: room.Room, mark: str, respace_id: str, now: float) -> room.Flight:
+        flight = cut(self, mark, respace_id, now)
         for judged in flight.cut.judged:
             judged.edit.reply(self._outcome(judged))
         return flight
@@ -168,8 +168,7 @@ def what_is_set_aside_is_thrown_away(patch: Patch) -> None:
     def forget(self: Cut, *arguments: Any) -> Any:
         result = set_aside(self, *arguments)
         if result.status == "conflict":
-            self.records.pop()
-            self._aside.pop()
+            self.keeping.undo(self.keeping.records.mark() - 1)
         return result
 
     patch.setattr(Cut, "_set_aside", forget)

@@ -23,6 +23,7 @@ from sync.limits import Limits
 from sync.ops import Op
 from sync.pending import PendingEdit
 from sync.protocol import Mode, Result
+from sync.records import Records
 from sync.tree import Tree
 from tests.simulation.replica import Record, Replica
 from tests.trees import empty
@@ -137,7 +138,17 @@ def _stands(op: Record, there: Situation) -> bool:
 
 def judged(tree: Tree, seq: int, asked: tuple[str, Record, Mode], base: int) -> tuple[Cut, list[Result]]:
     who, op, mode = asked
-    cut = Cut(tree, seq=seq, conflicts=0, limits=Limits(), backlog=Backlog(0), counters={}, firsts={}, respace_id="r")
+    cut = Cut(
+        tree,
+        seq=seq,
+        now=0.0,
+        records=Records(),
+        limits=Limits(),
+        backlog=Backlog(0),
+        counters={},
+        firsts={},
+        respace_id="r",
+    )
     edit = PendingEdit(
         identity=Identity(tenant="acme", user=who, expires_at=0),
         author=Author(user=who, client=f"{who}-1"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -73,6 +74,7 @@ class World:
         self.events: dict[str, int] = {}
         self._history = hashlib.blake2b(digest_size=16)
         self._instances_made = 0
+        self._typed = count(1)
 
     # ---- what the others ask
 
@@ -160,7 +162,7 @@ class World:
 
     def _make_client(self, name: str, user: str, trees: list[int], number: int, *, viewer: bool = False) -> None:
         identity = Identity(tenant=TENANT, user=user, expires_at=2e9, name=user)
-        self.askers[name] = Asker(name, self.plan, self.random)
+        self.askers[name] = Asker(name, self.plan, self.random, self._typed)
         self.clients.append(Client(self, name, identity, trees, codec_of(number), viewer=viewer))
 
     async def _make_tree(self, users: list[str]) -> None:
@@ -189,8 +191,18 @@ class World:
         copy = self.random.choice([*client.copies.values()])
         if copy.replica is None or copy.gone:
             return
-        op = self.askers[client.name].ask(copy.replica)
-        copy.ask(op, self.random.choices([*MODES], [*MODES.values()])[0])
+        asker, mode = self.askers[client.name], self.mode()
+        op = asker.ask(copy.replica)
+        if op["op"] == "type":
+            copy.drafts.type((op["node"], op["path"]), asker, mode)
+        elif op["op"] == "mistype":
+            copy.drafts.misuse((op["node"], op["path"]), op["delta"], mode)
+        elif not copy.drafts.holds(op):
+            copy.ask(op, mode)
+
+    def mode(self) -> str:
+        """How the next op is sent."""
+        return self.random.choices([*MODES], [*MODES.values()])[0]
 
     def send_by_http(self, copy: Copy, message: Record) -> None:
         """The same edit once more, on another way, to any instance."""

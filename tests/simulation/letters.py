@@ -1,0 +1,85 @@
+"""Where every letter that was typed has gone: each is typed once in a run, so that its way can be told (P6).
+
+An op puts into a text exactly what its author typed and takes out only what he took out, whatever was typed meanwhile.
+What else goes with a text goes by an op that says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sync.effects import Effect, Text, Update
+from sync.ports import LoggedOp
+from sync.tree import Tree
+from sync.values import read
+
+if TYPE_CHECKING:
+    from tests.simulation.copies import Asked
+
+FIRST_TYPED = 0x20000  # below are the words that everyone uses
+Field = tuple[str, str]
+
+
+class Letters:
+    """Follows the log over a tree that has the trash too."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._before: dict[Field, set[str]] = {}
+        self._past: dict[Field, list[tuple[int, set[str]]]] = {}  # what stood in a field from a seq on
+
+    def before(self, op: LoggedOp) -> None:
+        self._before = {field: self._letters(field) for field in _fields_of(op.effect)}
+
+    def after(self, op: LoggedOp, asked: Asked | None) -> None:
+        """Check what an op did. `asked`: as its author sent it; None: the server's, or of no client here."""
+        for field, before in self._before.items():
+            after = self._letters(field)
+            if isinstance(op.effect, Text):
+                assert asked is not None, f"nobody typed {op}"
+                _typed(asked, before, after)
+            elif isinstance(op.effect, Update) and op.effect.merged:
+                assert asked is not None, f"nobody merged {op}"
+                if self._value(field) != asked.op.get("set", {}).get(field[1]):  # else this path was not concerned
+                    self._merged(asked, field, before, after)
+            self._past.setdefault(field, []).append((op.seq, after))
+
+    def at(self, field: Field, seq: int) -> set[str]:
+        """What stood in a field at a seq, as far as it was changed by updates and deltas."""
+        known = [letters for when, letters in self._past.get(field, ()) if when <= seq]
+        return known[-1] if known else set()
+
+    def _merged(self, asked: Asked, field: Field, before: set[str], after: set[str]) -> None:
+        """What either has typed is there, and what either took out is not."""
+        mine = _only_typed(asked.op["set"][field[1]])
+        was = asked.op.get("was", {}).get(field[1])
+        base = _only_typed(was) if isinstance(was, str) else self.at(field, asked.base)
+        assert (mine - base) | (before - base) <= after, f"typed and not merged: {asked}, over {before}"
+        assert after <= mine | before, f"nobody typed {after - mine - before}: {asked}"
+        assert not after & ((base - mine) | (base - before)), f"taken out, and back: {asked}"
+
+    def _letters(self, field: Field) -> set[str]:
+        value = self._value(field)
+        return _only_typed(value) if isinstance(value, str) else set()
+
+    def _value(self, field: Field) -> object:
+        held = self._tree.nodes.get(field[0])
+        return read(held.node, field[1]) if held is not None else None
+
+
+def _typed(asked: Asked, before: set[str], after: set[str]) -> None:
+    """SEMANTICS 14: all that was typed, and no more; all that was taken out and was still there, and no more."""
+    assert after - before == _only_typed(asked.types), f"{asked} brought {after - before}"
+    assert before - after == before & _only_typed(asked.removes), f"{asked} took {before - after} of {before}"
+
+
+def _only_typed(text: str) -> set[str]:
+    return {letter for letter in text if ord(letter) >= FIRST_TYPED and ord(letter) < 0x30000}
+
+
+def _fields_of(effect: Effect) -> list[Field]:
+    if isinstance(effect, Text):
+        return [(effect.node, effect.path)]
+    if isinstance(effect, Update) and isinstance(effect.node, str):
+        return [(effect.node, path) for path in (*(effect.set or ()), *(effect.unset or ()))]
+    return []
