@@ -4,7 +4,7 @@ import { boundsOf } from "./scene.js";
 import { CARD_WIDTH } from "./layout.js";
 
 export const NEAREST = 2.5;
-export const FARTHEST = 0.05;
+export const FARTHEST = 0.03;
 const MARGIN = 48; // pixels kept free around what is shown
 const SETTLED_MS = 160; // after the last movement text is drawn sharp again
 

@@ -142,7 +142,7 @@ export class Canvas extends EventTarget {
     let all = "";
     for (const item of scene.items.values()) {
       const parent = scene.items.get(item.node.parent);
-      if (parent && this.#touches(parent, item)) all += this.#link(parent, item);
+      if (parent && parent.id !== this.lifted?.id && this.#touches(parent, item)) all += this.#link(parent, item);
     }
     this.#links.setAttribute("d", all);
     let trail = "";

@@ -130,10 +130,9 @@ export class Desk extends EventTarget {
       const { node: id, user } = op;
       if (!id || !user) continue;
       const known = this.#changes.get(id) ?? [];
-      const [last] = known;
-      const again = last && last.user === user && last.op.op === op.op && last.op.path === op.path && sameFields(last.op, op);
       const change = { user, via: op.via, at: Date.parse(op.at) || Date.now(), op };
-      this.#changes.set(id, [change, ...(again ? known.slice(1) : known)].slice(0, KEPT_CHANGES));
+      const others = known.filter((one) => one.user !== user || !isAlike(one.op, op));
+      this.#changes.set(id, [change, ...others].slice(0, KEPT_CHANGES));
     }
   }
 
@@ -142,6 +141,8 @@ export class Desk extends EventTarget {
   }
 }
 
-function sameFields(one, other) {
-  return Object.keys(one.set ?? {}).join() === Object.keys(other.set ?? {}).join();
+// One line for all that someone typed into a field, at the time of the last letter.
+function isAlike(one, other) {
+  const fields = ({ set = {}, unset = [] }) => [...Object.keys(set), ...unset].join();
+  return one.op === other.op && one.path === other.path && fields(one) === fields(other);
 }

@@ -4,6 +4,7 @@
 import { CARD_WIDTH, isBeside } from "./layout.js";
 import { countBelow, liesBelow, subtree } from "./scene.js";
 
+const HINTS = { below: "Move below this card", refused: "Cannot move below itself", gap: "Move here" };
 const GAP_REACH = 44; // canvas units from the middle of a gap at which a drop means the gap
 
 export class Drag {
@@ -101,6 +102,10 @@ export class Drag {
     const old = this.#target;
     this.#target = target;
     if (old?.id && old.id !== target?.id) this.#canvas.cards.element(old.id)?.classList.remove("drop-target", "drop-refused");
+    const lifted = this.#id && this.#canvas.cards.element(this.#id);
+    const hint = HINTS[target?.kind];
+    if (hint) lifted?.setAttribute("data-hint", hint);
+    else lifted?.removeAttribute("data-hint");
     if (target?.id) this.#canvas.cards.element(target.id)?.classList.add(target.kind === "refused" ? "drop-refused" : "drop-target");
     this.#canvas.frame.classList.toggle("refusing", target?.kind === "refused");
     this.#bar.hidden = target?.kind !== "gap";

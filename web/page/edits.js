@@ -2,7 +2,7 @@
 
 import { CARD_WIDTH, isBeside, placeFor, tidy, tidyBelow } from "./layout.js";
 import { TYPES, typeBelow } from "./node_types.js";
-import { cardHeight, countBelow, liesBelow, subtree } from "./scene.js";
+import { cardHeight, countBelow, isUnplaced, liesBelow, subtree } from "./scene.js";
 
 const REFUSED = ["rejected", "superseded"];
 
@@ -41,7 +41,7 @@ export class Edits {
     const title = `New ${TYPES[type].label.toLowerCase()}`;
     tree.group(() => {
       if (this.#view.nodes.get(parent)?.is_collapsed) this.#watch(tree.update(parent, { is_collapsed: false }));
-      const position = this.#placeBelow(parent, cardHeight(title), after);
+      const position = this.#isLaidOut(parent) ? { x: 0, y: 0 } : this.#placeBelow(parent, cardHeight(title), after);
       this.#watch(tree.insert({ id, parent, after, type, title, position }));
     });
     return id;
@@ -74,8 +74,8 @@ export class Edits {
       return false;
     }
     if (node.parent === parent) return false;
-    const place = this.#placeBelow(parent, cardHeight(node.title), after, id);
-    this.#shift(id, place, { parent, after });
+    if (this.#isLaidOut(parent, id)) this.#unplace(id, { parent, after });
+    else this.#shift(id, this.#placeBelow(parent, cardHeight(node.title), after, id), { parent, after });
     this.#desk.say(`“${node.title}” moved below ${parent ? `“${this.#view.nodes.get(parent).title}”` : "no other"}.`, "quiet");
     return true;
   }
@@ -95,9 +95,27 @@ export class Edits {
       if (!by.x && !by.y) return;
       for (const one of subtree(this.#view, id).slice(1)) {
         const { position } = this.#view.nodes.get(one);
-        if (position.x || position.y) this.#watch(tree.move(one, { position: given({ x: position.x + by.x, y: position.y + by.y }) }));
+        if (!isUnplaced({ position })) this.#watch(tree.move(one, { position: given({ x: position.x + by.x, y: position.y + by.y }) }));
       }
     });
+  }
+
+  // It comes where the tidy layout has it, and so does what stands below it.
+  #unplace(id, move) {
+    const { tree } = this.#desk;
+    tree.group(() => {
+      this.#watch(tree.move(id, { ...move, position: { x: 0, y: 0 } }));
+      for (const one of subtree(this.#view, id).slice(1)) {
+        if (!isUnplaced(this.#view.nodes.get(one))) this.#watch(tree.move(one, { position: { x: 0, y: 0 } }));
+      }
+    });
+  }
+
+  // Whether the children of this parent (but one) have no places of their own: a new one needs none either.
+  #isLaidOut(parent, except = null) {
+    const others = this.#view.children(parent).filter((one) => one.id !== except);
+    if (others.length) return others.every(isUnplaced);
+    return parent !== null && isUnplaced(this.#view.nodes.get(parent)) && this.#view.nodes.size > 1;
   }
 
   /** Put a node at another place among its siblings; cards in between make room, each with what stands below it. */
@@ -109,22 +127,26 @@ export class Edits {
     const to = Math.max(0, Math.min(order.length - 1, index));
     if (from === to) return false;
     const shifts = new Map();
+    const laidOut = this.#isLaidOut(node.parent);
     for (let at = from; at !== to; at += Math.sign(to - from)) {
       const next = at + Math.sign(to - from);
-      this.#swap(order[Math.min(at, next)], order[Math.max(at, next)], shifts);
+      if (!laidOut) this.#swap(order[Math.min(at, next)], order[Math.max(at, next)], shifts);
       [order[at], order[next]] = [order[next], order[at]];
     }
     const { tree } = this.#desk;
     tree.group(() => {
       this.#watch(tree.move(id, { after: order[to - 1] ?? null, ...this.#moved(id, shifts) }));
-      for (const one of shifts.keys()) if (one !== id) this.#watch(tree.move(one, this.#moved(one, shifts)));
+      for (const one of shifts.keys()) {
+        const { position } = this.#moved(one, shifts);
+        if (one !== id && position) this.#watch(tree.move(one, { position }));
+      }
     });
     this.#desk.say(`“${node.title}” is now ${to + 1} of ${order.length}.`, "quiet");
     return true;
   }
 
   #moved(id, shifts) {
-    const by = shifts.get(id);
+    const by = !isUnplaced(this.#view.nodes.get(id)) && shifts.get(id);
     const { x, y } = this.#desk.scene.places.get(id);
     return by ? { position: given({ x: x + by.x, y: y + by.y }) } : {};
   }

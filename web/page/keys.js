@@ -27,7 +27,8 @@ export const HELP = [
     [["Ctrl", "→"], "After the sibling"],
     [["Ctrl", "↑"], "Out, beside its parent"],
     [["Ctrl", "↓"], "In, below the sibling before"],
-    [["T"], "Tidy up the whole tree", ["Shift", "T"]],
+    [["T"], "Tidy up the whole tree"],
+    [["Shift", "T"], "Tidy up below the card"],
   ]],
   ["View", [
     [["+"], "Nearer"],
@@ -66,7 +67,7 @@ export function listenToKeys(desk, commands) {
     l: () => commands.connect(),
     m: () => commands.moveBelow(),
     t: () => commands.tidyUp(),
-    T: () => commands.tidyUp(),
+    T: () => commands.tidyBelow(),
   };
   const withControl = { z: () => commands.undo(), Z: () => commands.redo(), y: () => commands.redo(), k: () => commands.find() };
 

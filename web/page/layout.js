@@ -1,5 +1,5 @@
-// Where cards stand. Branches spread from left to right below their parent; children that are all leaves hang below it
-// in a column, like files in a folder, which keeps a wide tree narrow.
+// Where cards stand. Branches spread from left to right below their parent; small ones hang below it in an indented
+// column, like files in folders, which keeps a wide tree narrow: the larger the tree, the larger what hangs.
 
 import { hierarchy, tree as tidyTree } from "../vendor/d3-hierarchy.js";
 
@@ -11,6 +11,12 @@ const HANGING = 14; // between hanging cards
 const FIRST_HANGING = 24; // between a card and the first that hangs below it
 const BETWEEN_TREES = 120;
 const STEP = 20; // canvas units a new card is shifted by while its place is taken
+// Trees of up to so many nodes, and up to how many nodes below one hang in its column. One: leaves only.
+const HANG_LIMITS = [
+  [24, 1],
+  [48, 9],
+  [Infinity, 24],
+];
 
 /**
  * The places of every node, the first root at 0,0.
@@ -20,9 +26,10 @@ const STEP = 20; // canvas units a new card is shifted by while its place is tak
  */
 export function tidy(children, height) {
   const places = new Map();
+  const limit = hangLimit(children);
   let right = null;
   for (const root of children(null)) {
-    const made = placed(root, children, height);
+    const made = placed(root, children, height, limit);
     const edges = edgesOf(made.values());
     const start = made.get(root.id);
     const shift = right === null ? -start.x : right + BETWEEN_TREES - edges.left;
@@ -34,40 +41,64 @@ export function tidy(children, height) {
 
 /** The places of one subtree, its top staying where it is. */
 export function tidyBelow(top, children, height) {
-  const made = placed(top, children, height);
+  const made = placed(top, children, height, hangLimit(children));
   const start = made.get(top.id);
   const shift = { x: top.position.x - start.x, y: top.position.y - start.y };
   return new Map([...made].map(([id, { x, y }]) => [id, { x: Math.round(x + shift.x), y: Math.round(y + shift.y) }]));
 }
 
+function hangLimit(children) {
+  const size = counts(children).get(null);
+  return HANG_LIMITS.find(([most]) => size <= most)[1];
+}
+
+// How many nodes stand below each node, and below null all.
+function counts(children) {
+  const below = new Map();
+  const count = (id) => {
+    const sum = children(id).reduce((total, child) => total + 1 + count(child.id), 0);
+    below.set(id, sum);
+    return sum;
+  };
+  count(null);
+  return below;
+}
+
 // Reingold and Tilford's contours ("Tidier drawings of trees", 1981) compare level by level. A hanging column is given to
 // them as a chain, one card a level deeper than the last: the whole column keeps its neighbours at a distance.
-function placed(root, children, height) {
-  const top = hierarchy(chained(root, children), (one) => one.below);
+function placed(root, children, height, limit) {
+  const top = hierarchy(shaped(root, children, limit, counts(children)), (one) => one.below);
   tidyTree().nodeSize([1, 1]).separation((a, b) => (a.data.width + b.data.width) / 2 + BESIDE)(top);
   const places = new Map();
   top.eachBefore((one) => {
     const above = one.parent;
     one.top = above ? above.top + height(above.data.id) + gapAbove(one.data) : 0;
-    places.set(one.data.id, { x: one.x - one.data.width / 2 + (one.data.hangs ? INDENT : 0), y: one.top });
+    places.set(one.data.id, { x: one.x - one.data.width / 2 + (one.data.indent ?? 0), y: one.top });
   });
   return places;
 }
 
-function gapAbove({ hangs, follows }) {
-  if (follows) return HANGING;
-  return hangs ? FIRST_HANGING : BELOW;
+function gapAbove({ indent, isFirst }) {
+  if (!indent) return BELOW;
+  return isFirst ? FIRST_HANGING : HANGING;
 }
 
-function chained(node, children) {
-  const below = children(node.id);
+function shaped(node, children, limit, below) {
   const own = { id: node.id, width: CARD_WIDTH };
-  if (!below.length) return own;
-  if (below.some((child) => children(child.id).length)) return { ...own, below: below.map((child) => chained(child, children)) };
-  const width = CARD_WIDTH + INDENT;
-  const links = below.map((child, index) => ({ id: child.id, width, hangs: true, follows: index > 0 }));
-  links.forEach((link, index) => index > 0 && (links[index - 1].below = [link]));
-  return { ...own, width, below: [links[0]] };
+  const list = children(node.id);
+  if (!list.length) return own;
+  const hangsAll = limit > 1 ? below.get(node.id) <= limit : list.every((child) => !below.get(child.id));
+  if (!hangsAll) return { ...own, below: list.map((child) => shaped(child, children, limit, below)) };
+  const column = [];
+  const hang = (one, indent) =>
+    children(one.id).forEach((child, index) => {
+      column.push({ id: child.id, indent, isFirst: index === 0 });
+      hang(child, indent + INDENT);
+    });
+  hang(node, INDENT);
+  const width = CARD_WIDTH + Math.max(...column.map((one) => one.indent));
+  for (const [index, one] of column.entries()) Object.assign(one, { width, below: column[index + 1] && [column[index + 1]] });
+  return { ...own, width, below: [column[0]] };
 }
 
 function edgesOf(places) {

@@ -108,7 +108,8 @@ export class Panel {
     const changes = this.#desk.changesOf(id).slice(0, SHOWN_CHANGES);
     const type = this.#desk.view.nodes.get(id)?.type;
     const items = changes.map((change) => {
-      const who = made("strong", {}, change.via ? `${this.#desk.nameOf(change.user)} (${change.via})` : this.#desk.nameOf(change.user));
+      const name = change.user === this.#desk.client.user ? "You" : this.#desk.nameOf(change.user);
+      const who = made("strong", {}, change.via ? `${name} (${change.via})` : name);
       const when = made("time", { dateTime: new Date(change.at).toISOString(), title: new Date(change.at).toLocaleString() }, ago(change.at));
       return made("li", {}, who, ` ${changeInWords(change.op, type)} `, when);
     });

@@ -42,7 +42,7 @@ export function cardHeight(title) {
 function linesOf(title) {
   ruler.font ||= "";
   ruler.font = `500 14px ${getComputedStyle(document.body).fontFamily}`;
-  const room = CARD_WIDTH - 2 * PADDING - 3; // less rounding and the border
+  const room = CARD_WIDTH - 2 * PADDING - 1; // less rounding
   const space = ruler.measureText(" ").width;
   let [lines, used] = [1, 0];
   for (const word of title.split(/\s+/)) {
@@ -85,8 +85,8 @@ function placesOf(view) {
   let layout = null;
   const walk = (node) => {
     let { x, y } = node.position;
-    if (!x && !y) {
-      layout ??= tidy((parent) => view.children(parent), height);
+    if (isUnplaced(node)) {
+      layout ??= layoutOf(view, height);
       ({ x, y } = layout.get(node.id));
       const above = node.parent && places.get(node.parent);
       if (above) {
@@ -100,6 +100,24 @@ function placesOf(view) {
   view.children(null).forEach(walk);
   return places;
 }
+
+let latest = { key: "", layout: null };
+
+// Kept while ids, their order and heights stay: most changes are of words.
+function layoutOf(view, height) {
+  let key = "";
+  const walk = (node) => {
+    key += `${node.id} ${height(node.id)}(`;
+    view.children(node.id).forEach(walk);
+    key += ")";
+  };
+  view.children(null).forEach(walk);
+  if (latest.key !== key) latest = { key, layout: tidy((parent) => view.children(parent), height) };
+  return latest.layout;
+}
+
+/** True for a node without a place of its own, which stands where the tidy layout has it. */
+export const isUnplaced = ({ position }) => !position.x && !position.y;
 
 /** How many nodes stand below one. */
 export function countBelow(view, id) {

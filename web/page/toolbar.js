@@ -29,6 +29,7 @@ export class Toolbar {
       help: () => byId("keys").showModal(),
     };
     for (const [id, action] of Object.entries(actions)) byId(id === "find" ? "show-find" : id).onclick = action;
+    byId("toolbar").onmousedown = (event) => event.preventDefault(); // the card keeps the focus, and with it its keys
     for (const name of ["selection", "scene", "status"]) desk.addEventListener(name, () => this.draw());
     canvas.addEventListener("look", () => this.#drawZoom());
     this.draw();
