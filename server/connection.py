@@ -44,6 +44,7 @@ from sync.protocol import (
     Pong,
     PresenceUpdate,
     Ref,
+    Resolve,
     ServerMessage,
 )
 
@@ -218,8 +219,11 @@ class Connection:
             self._answer_bad(error, len(payload))
             return
         message = decoded.message
-        is_edit = type(message) is Edit
-        ops = len(message.ops) + len(decoded.malformed) if is_edit else 0  # type: ignore[union-attr]
+        ops = 0
+        if type(message) is Edit:
+            ops = len(message.ops) + len(decoded.malformed)
+        elif type(message) is Resolve:
+            ops = 1
         verdict = spend(self._meters, self._endpoint.clock.monotonic(), len(payload), ops)
         if verdict is not FINE:
             self._answer_too_fast(verdict, decoded)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from sync.conflict_records import ConflictRecord
 from sync.errors import BadMessage
 from sync.protocol import ParticipantView
 
@@ -13,7 +14,9 @@ from sync.protocol import ParticipantView
 class CommitShared(msgspec.Struct, tag="commit", kw_only=True):
     """One commit. `frame` is its `ops` message in JSON, as every JSON socket gets it; empty where no op was applied.
 
-    `commit` and `conflicts` are the head's after it, `rights` the version of the rights, counters (user, client, n).
+    `commit` and `conflicts` are the head's after it, `rights` the version of the rights, counters (user, client, n),
+    `records` the conflict records that it opened or changed; `large`: they are more than a message should hold, and
+    are read from the database.
     """
 
     epoch: str
@@ -22,6 +25,8 @@ class CommitShared(msgspec.Struct, tag="commit", kw_only=True):
     rights: int
     frame: bytes
     counters: list[tuple[str, str, int]]
+    records: list[ConflictRecord] = []
+    large: bool = False
 
 
 class PresenceShared(msgspec.Struct, tag="presence", kw_only=True):

@@ -17,7 +17,7 @@ from sync.errors import NotFound, Unavailable, Unstorable
 from sync.follow import Follower
 from sync.limits import BATCH_BYTES, BATCH_ROWS
 from sync.open_room import OpenRoom
-from sync.pending import ClientKey, PendingEdit, Refusal
+from sync.pending import ClientKey, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, Clock, Receipt, Store, Turn
 from sync.stats import HubStats
 
@@ -136,8 +136,7 @@ class CommitLoop:
         """Let every room judge what waits; answers those with something to write."""
         flying = []
         for place in places:
-            flight = place.room.cut(self._clock.token(MARK_CHARACTERS), self._clock.token(MARK_CHARACTERS))
-            if flight.batch is None:
+            if self._fly(place) is None:
                 self._settle(place, None, None)
             else:
                 flying.append(place)
@@ -165,6 +164,8 @@ class CommitLoop:
         for edit in place.room.inbox.unrecalled():
             if edit.ahead and turn is None:  # only the head tells whether its base exists (SEMANTICS 10)
                 place.contested = True
+            elif isinstance(edit, PendingResolve):
+                await self._find(place, edit, turn)
             else:
                 waiting.setdefault(edit.client, []).append(edit)
         for (user, client), edits in waiting.items():
@@ -175,6 +176,18 @@ class CommitLoop:
                 recalled = await turn.recall(user, client, numbers)
             for edit in edits:
                 place.room.inbox.recalled(edit, recalled)
+
+    async def _find(self, place: OpenRoom, edit: PendingResolve, turn: Turn | None) -> None:
+        """Look up the record that is to be decided: it may be closed, or opened by another instance just now."""
+        number = edit.decision.conflict
+        if turn is not None:
+            record = await turn.conflict(number)
+        else:
+            record = await self._store.conflict(place.key, number)
+        if turn is None and record is not None and (record.closed is None) != (number in place.room.records.open):
+            place.contested = True  # the room has not come so far
+        else:
+            place.room.inbox.found(edit, record)
 
     async def _read_back(self, place: OpenRoom, turn: Turn | None) -> None:
         """Read of the log what edits against older trees are judged by, newest first; they wait (SEMANTICS 16)."""
@@ -247,7 +260,8 @@ class CommitLoop:
         self._settle(place, batch, receipt)
 
     def _fly(self, place: OpenRoom) -> Batch | None:
-        return place.room.cut(self._clock.token(MARK_CHARACTERS), self._clock.token(MARK_CHARACTERS)).batch
+        mark, respace_id = self._clock.token(MARK_CHARACTERS), self._clock.token(MARK_CHARACTERS)
+        return place.room.cut(mark, respace_id, self._clock.now()).batch
 
     async def _find_poison(self, place: OpenRoom, turn: Turn) -> None:
         """Find the ops that the database cannot hold, so that they alone are refused (SEMANTICS 6)."""
@@ -264,10 +278,7 @@ class CommitLoop:
         """Mark the first op that cannot be stored and answer how many before it can; the first `clean` are known to.
         What follows it is judged again without it, for its value may have gone on into theirs, or they stand on it."""
         if await _holds(turn, cut.first_ops(batch, len(cut.ops))):
-            for alone, (edit, place) in cut.lone_records(batch):
-                if not await _holds(turn, alone):
-                    edit.poisoned.add(place)
-            return None
+            return len(cut.ops) if await self._poison_records(cut, batch, turn) else None
         refused = len(cut.ops)
         while refused - clean > 1:
             half = (clean + refused) // 2
@@ -281,6 +292,16 @@ class CommitLoop:
         edit, place = source
         edit.poisoned.add(place)
         return clean
+
+    async def _poison_records(self, cut: Cut, batch: Batch, turn: Turn) -> bool:
+        """Mark the first op of each record that cannot be stored in it; whether there were any."""
+        found: set[int] = set()
+        for alone, (edit, place) in cut.lone_records(batch):
+            number = alone.conflicts[0].id
+            if number not in found and not await _holds(turn, alone):
+                edit.poisoned.add(place)
+                found.add(number)
+        return bool(found)
 
     # ---- a database that does not answer
 

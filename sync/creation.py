@@ -13,9 +13,9 @@ from sync.limits import Limits
 from sync.marks import CREATED, Mark
 from sync.nodes import Details
 from sync.ops import Configure, Import, ImportedConnection, ImportedNode, Op
-from sync.pending import PendingEdit
+from sync.pending import Answer, PendingEdit
 from sync.ports import Batch
-from sync.protocol import Outcome
+from sync.records import Records
 from sync.tree import HeldDetails, Tree
 
 
@@ -42,7 +42,8 @@ def first_batch(
     cut = Cut(
         tree,
         seq=0,
-        conflicts=0,
+        now=0.0,
+        records=Records(),
         limits=limits or Limits(),
         backlog=Backlog(0),
         counters={},
@@ -84,7 +85,7 @@ def _fields(details: Details) -> dict[str, object]:
 
 
 def _edit(author: Author, tenant: str, ops: list[Op | Malformed]) -> PendingEdit:
-    def unread(outcome: Outcome) -> None:
+    def unread(outcome: Answer) -> None:
         """Nobody waits for it: the results are read where the batch is made."""
 
     return PendingEdit(

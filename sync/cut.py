@@ -6,13 +6,15 @@ Synchronous from the first op to the last; the tree is ahead of what is confirme
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
 from sync.activities import activity_of
+from sync.answers import answered_again, target_asked, without_id
 from sync.apply import RESPACE, Stamp, apply, inverse
 from sync.backlog import Backlog
 from sync.codec import Malformed
@@ -20,37 +22,31 @@ from sync.conflict_records import ConflictRecord
 from sync.effects import Effect, Import, Restore
 from sync.identity import Author
 from sync.judge import judge
+from sync.keeping import Keeping, Source, check_joining, view_of
 from sync.ladders import Ladders
 from sync.limits import Limits
-from sync.ops import Delete, Move, Op, Text, target_of
-from sync.pending import ClientKey, Numbered, PendingEdit, Refusal
-from sync.ports import (
-    Batch,
-    ClientCounter,
-    ConnectionRow,
-    First,
-    LoggedOp,
-    NodeRow,
-    StoredResult,
-)
-from sync.protocol import UNCONSUMED, ConflictView, RejectionCode, Result
+from sync.ops import Delete, Move, Op, Text
+from sync.pending import ClientKey, Numbered, PendingEdit, PendingResolve, Refusal
+from sync.ports import Batch, ClientCounter, ConnectionRow, First, LoggedOp, NodeRow, StoredResult
+from sync.protocol import UNCONSUMED, Closing, Error, RejectionCode, Resolved, Result
+from sync.records import Records
+from sync.resolution import decidable, mode_of, ops_of
 from sync.rows import changed_rows, emptied, purged_rows
 from sync.tree import Before, Tree
 from sync.untyped import unstorable
 from sync.values import Refused
 from sync.verdict import SET_ASIDE_CODES, Asking, SetAside, Verdict
 
-Source = tuple[PendingEdit, int]  # an edit, and the place of an op in it
-
 _STRUCTURAL = (Delete, Move)  # what a writer who is still catching up may not do (SEMANTICS 22)
 
 
 class Judged(msgspec.Struct):
-    """An edit with its results, in order."""
+    """An edit with its results, in order; a decision on a record with its answer."""
 
     edit: PendingEdit
-    results: list[Result]
+    results: list[Result] = []
     landed: bool | None = None
+    answer: Resolved | Error | None = None
 
 
 class Cut:
@@ -61,7 +57,8 @@ class Cut:
         tree: Tree,
         *,
         seq: int,
-        conflicts: int,
+        now: float,
+        records: Records,
         limits: Limits,
         backlog: Backlog,
         counters: dict[ClientKey, int],
@@ -70,11 +67,10 @@ class Cut:
     ) -> None:
         self.tree = tree
         self.seq = seq
-        self.conflicts = conflicts
+        self.keeping = Keeping(records, now)
         self.judged: list[Judged] = []
         self.ops: list[LoggedOp] = []
         self.results: list[StoredResult] = []
-        self.records: list[ConflictRecord] = []
         self.used: dict[ClientKey, int] = {}
         self._limits = limits
         self._backlog = backlog
@@ -84,7 +80,6 @@ class Cut:
         self._answered: dict[Numbered, tuple[str, Result]] = {}
         self._befores: list[Before] = []
         self._sources: list[Source | None] = []  # whose op each logged one is; None: the server's
-        self._aside: list[Source] = []  # whose op each record holds
         self._respace = Author(user="treesync", client=RESPACE + respace_id, via="server")
         self._respaced = 0
 
@@ -93,7 +88,9 @@ class Cut:
     def take(self, edit: PendingEdit, refusal: Refusal | None) -> None:
         """Judge a whole edit; its results stand in `judged`."""
         self._ladders = None
-        if refusal is not None:
+        if isinstance(edit, PendingResolve):
+            self.judged.append(Judged(edit, answer=self._resolve(edit, refusal)))
+        elif refusal is not None:
             results = [self._refused(edit, op, refusal) for op in edit.ops]
             self.judged.append(Judged(edit, results))
         elif edit.mode == "replay" and edit.policy == "all_or_nothing":
@@ -108,24 +105,13 @@ class Cut:
 
     def _take_whole(self, edit: PendingEdit) -> None:
         """All or nothing: where one op would not land, everything this edit did is taken back (SEMANTICS 27)."""
-        kept = (self.seq, self.conflicts, len(self.ops), len(self.results), len(self.records), len(self._befores))
+        kept = self._place()
         last_n, counted = self.used.get(edit.client), self._last_n(edit)
         results = [self._answer(edit, place, op) for place, op in enumerate(edit.ops)]
         if all(result.status not in ("conflict", "rejected") for result in results):
             self.judged.append(Judged(edit, results, landed=True))
             return
-        self.seq, self.conflicts, ops, stored, records, befores = kept
-        for before in reversed(self._befores[befores:]):
-            self.tree.undo(before)
-        self._backlog.truncate(self.seq)
-        del (
-            self._befores[befores:],
-            self._sources[befores:],
-            self.ops[ops:],
-            self.results[stored:],
-            self.records[records:],
-            self._aside[records:],
-        )
+        self._take_back(kept)
         for op in edit.ops:
             if op.n > counted:  # what was answered before this edit stays so
                 self._answered.pop((*edit.client, op.n), None)
@@ -133,8 +119,55 @@ class Cut:
             self.used.pop(edit.client, None)
         else:
             self.used[edit.client] = last_n
-        blocking = [_without_id(result) for result in results if result.status in ("conflict", "rejected")]
+        blocking = [without_id(result) for result in results if result.status in ("conflict", "rejected")]
         self.judged.append(Judged(edit, blocking, landed=False))
+
+    def _place(self) -> _Place:
+        return _Place(self.seq, len(self.ops), len(self.results), self.keeping.records.mark())
+
+    def _take_back(self, place: _Place) -> None:
+        """Undo what was done since; what it was answered is the caller's."""
+        self.seq = place.seq
+        for before in reversed(self._befores[place.ops :]):
+            self.tree.undo(before)
+        self._backlog.truncate(self.seq)
+        self.keeping.undo(place.records)
+        del self._befores[place.ops :], self._sources[place.ops :], self.ops[place.ops :], self.results[place.results :]
+
+    def _resolve(self, edit: PendingResolve, refusal: Refusal | None) -> Resolved | Error:
+        """Carry out a decision: all of it, with the record closed, or nothing."""
+        kept = self._place()
+        try:
+            closing = self._decide(edit, refusal)
+        except Refused as refused:
+            self._take_back(kept)
+            return Error(code=refused.code, why=refused.why, ref=edit.ref)
+        return Resolved(ref=edit.ref, tree=0, conflict=edit.decision.conflict, closed=closing)
+
+    def _decide(self, edit: PendingResolve, refusal: Refusal | None) -> Closing:
+        decision = edit.decision
+        record = decidable(edit, self.keeping.records.standing(decision.conflict), refusal)
+        if record.closed is not None:
+            return record.closed
+        if decision.base > self.seq:
+            raise Refused("invalid", f"base {decision.base} lies ahead of the tree")
+        edit.mode, seq = mode_of(record), self.seq
+        ops = ops_of(self.tree, record, decision)
+        self._ladders = self._ladders_over(edit, ops)
+        for place, op in enumerate(ops):
+            self._carry_out(edit, place, op)
+        closing = Closing(choice=decision.choice, by=edit.author.user, seq=self.seq if self.seq > seq else 0)
+        self.keeping.close((edit, 0), record, closing)
+        return closing
+
+    def _carry_out(self, edit: PendingEdit, place: int, op: Op) -> None:
+        self._check(edit, place, op)
+        try:
+            verdict = judge(self.tree, op, self._asking(edit, op))
+        except SetAside as aside:
+            raise Refused(aside.code or "invalid", "it cannot be applied as things are now") from aside
+        if verdict.effect is not None:
+            self._apply(edit, place, op, verdict)
 
     def _answer(self, edit: PendingEdit, place: int, op: Op | Malformed) -> Result:
         last_n = self._last_n(edit)
@@ -146,7 +179,7 @@ class Cut:
         result = self._judge(edit, place, op)
         if result.code is UNSET or result.code not in UNCONSUMED:
             self.used[edit.client] = op.n
-            self._answered[(*edit.client, op.n)] = (_target(op), result)
+            self._answered[(*edit.client, op.n)] = (target_asked(op), result)
         return result
 
     def _last_n(self, edit: PendingEdit) -> int:
@@ -164,25 +197,19 @@ class Cut:
             if recalled is None:
                 return Result(n=op.n, status="duplicate", first={"n": op.n, "status": "unknown"})
             target, first = recalled.target, recalled.result
-        # whether an op can be read depends on the ops beside it: unread, it names no target
-        unread = isinstance(op, Malformed) or (not target and first.get("code") == "invalid")
-        if target != _target(op) and not unread:
-            return Result(n=op.n, status="rejected", code="reused", why=f"n {op.n} was used for another op")
-        return Result(n=op.n, status="duplicate", first=first)
+        return answered_again(op, target, first)
 
     def _judge(self, edit: PendingEdit, place: int, op: Op | Malformed) -> Result:
         try:
             if isinstance(op, Malformed):
                 raise Refused("invalid", op.why)
-            if place in edit.poisoned:
-                raise Refused("invalid", "the database cannot hold this value")
-            if op.base > self.seq:
-                raise Refused("invalid", f"base {op.base} lies ahead of the tree")
-            if isinstance(op, _STRUCTURAL) and edit.participant is not None and not edit.participant.live:
-                raise Refused("stale", "still catching up; send it again")
-            ladders = self._ladders_of(edit) if type(op) is Text else None
-            asking = Asking(edit.author.user, edit.author.client, edit.mode, self._limits, self._backlog, ladders)
-            return self._apply(edit, place, op, judge(self.tree, op, asking))
+            self._check(edit, place, op)
+            asking = self._asking(edit, op)
+            awaited = self.keeping.awaiting(op, edit.client) if edit.mode == "replay" else None
+            if awaited is None:
+                return self._apply(edit, place, op, judge(self.tree, op, asking))
+            check_joining(self.tree, op, asking)
+            return self._set_aside(edit, place, op, awaited)
         except SetAside as aside:
             return self._set_aside(edit, place, op, aside)
         except Refused as refused:
@@ -190,11 +217,24 @@ class Cut:
                 return self._set_aside(edit, place, op, SetAside({}, refused.code))
             return self._reject(edit, op, refused)
 
-    def _ladders_of(self, edit: PendingEdit) -> Ladders:
-        if self._ladders is None:
-            oldest = self.seq - self._limits.resume_ops
-            self._ladders = Ladders(edit.ops, edit.client, self._backlog, oldest, partial(self._first_of, edit.client))
-        return self._ladders
+    def _check(self, edit: PendingEdit, place: int, op: Op) -> None:
+        """Raises Refused for what no op may, whatever it is about."""
+        if place in edit.poisoned:
+            raise Refused("invalid", "the database cannot hold this value")
+        if op.base > self.seq:
+            raise Refused("invalid", f"base {op.base} lies ahead of the tree")
+        if isinstance(op, _STRUCTURAL) and edit.participant is not None and not edit.participant.live:
+            raise Refused("stale", "still catching up; send it again")
+
+    def _asking(self, edit: PendingEdit, op: Op) -> Asking:
+        if self._ladders is None and type(op) is Text:
+            self._ladders = self._ladders_over(edit, edit.ops)
+        ladders = self._ladders if type(op) is Text else None
+        return Asking(edit.author.user, edit.author.client, edit.mode, self._limits, self._backlog, ladders)
+
+    def _ladders_over(self, edit: PendingEdit, ops: Sequence[Op | Malformed]) -> Ladders:
+        oldest = self.seq - self._limits.resume_ops
+        return Ladders(ops, edit.client, self._backlog, oldest, partial(self._first_of, edit.client))
 
     def _first_of(self, client: ClientKey, n: int) -> tuple[str, int]:
         """What became of an op: the status and seq of its first answer; ("", 0) where it got none yet."""
@@ -214,8 +254,10 @@ class Cut:
             self._respaced += 1
             self._log(move, self._respace, self._respaced, "live", "")
             self._sources.append(None)
-        self._log(verdict.effect, edit.author, op.n, edit.mode, activity_of(op))
+        logged = self._log(verdict.effect, edit.author, op.n, edit.mode, activity_of(op))
         self._sources.append((edit, place))
+        if verdict.overwrote is not UNSET or self.keeping.records.open:
+            self.keeping.applied(self.tree, self._backlog, (edit, place), op, verdict, logged, self._befores[-1])
         return Result(
             n=op.n,
             status=verdict.status,
@@ -225,7 +267,7 @@ class Cut:
             overwrote=verdict.overwrote,
         )
 
-    def _log(self, effect: Effect, author: Author, n: int, mode: str, activity: str) -> None:
+    def _log(self, effect: Effect, author: Author, n: int, mode: str, activity: str) -> LoggedOp:
         self.seq += 1
         _number_nodes(effect, self.seq)
         before = apply(self.tree, effect, Stamp(self.seq, author.user, author.client))
@@ -241,37 +283,21 @@ class Cut:
         )
         self.ops.append(op)
         self._backlog.append(op)
+        return op
 
-    def _set_aside(self, edit: PendingEdit, place: int, op: Op | Malformed, aside: SetAside) -> Result:
+    def _set_aside(self, edit: PendingEdit, place: int, op: Op | Malformed, aside: SetAside | ConflictRecord) -> Result:
+        """The op waits: in a record of its own, or behind those whose record it joins."""
         assert not isinstance(op, Malformed), "what cannot be read cannot be set aside"
         content = msgspec.to_builtins(op)
         why = unstorable(content)
         if why is not None:  # in an id, or in `was`, which nobody judged
             return self._reject(edit, op, Refused("invalid", why))
-        self.conflicts += 1
-        node = getattr(op, "node", UNSET)
-        connection = getattr(op, "connection", UNSET)
-        view = ConflictView(
-            id=self.conflicts, node=node, connection=connection, code=aside.code or UNSET, paths=aside.paths
-        )
-        self.records.append(
-            ConflictRecord(
-                id=self.conflicts,
-                node=node or "",
-                connection=connection or "",
-                user=edit.author.user,
-                client=edit.author.client,
-                n=op.n,
-                base=op.base,
-                code=aside.code,
-                ops=[content],
-                parties=[edit.author.user],
-                paths=msgspec.to_builtins(aside.paths),
-            )
-        )
-        self._aside.append((edit, place))
-        self._store_result(edit, op, "conflict", conflict=self.conflicts)
-        return Result(n=op.n, status="conflict", conflict=view)
+        if isinstance(aside, ConflictRecord):
+            record = self.keeping.join((edit, place), aside, op, content)
+        else:
+            record = self.keeping.set_aside((edit, place), op, content, aside)
+        self._store_result(edit, op, "conflict", conflict=record.id)
+        return Result(n=op.n, status="conflict", conflict=view_of(record))
 
     def _reject(self, edit: PendingEdit, op: Op | Malformed, refused: Refused) -> Result:
         code: RejectionCode = refused.code  # type: ignore[assignment]  # judges raise codes of the table only
@@ -285,7 +311,7 @@ class Cut:
         user, client = edit.client
         self.results.append(
             StoredResult(
-                user=user, client=client, n=op.n, target=_target(op), status=status, code=code, conflict=conflict
+                user=user, client=client, n=op.n, target=target_asked(op), status=status, code=code, conflict=conflict
             )
         )
 
@@ -293,7 +319,12 @@ class Cut:
 
     @property
     def writes(self) -> bool:
-        return bool(self.used)
+        return bool(self.used or self.ops or self.records)
+
+    @property
+    def records(self) -> list[ConflictRecord]:
+        """The conflict records that this batch opens or changes."""
+        return self.keeping.records.changed()
 
     def rows(self) -> tuple[list[NodeRow], list[ConnectionRow], bool]:
         """Every changed node and connection as it stands now, each once; whether the tree's own fields changed."""
@@ -318,8 +349,8 @@ class Cut:
         return first
 
     def lone_records(self, batch: Batch) -> Iterator[tuple[Batch, Source]]:
-        """Each conflict record of a batch by itself, and whose op it holds."""
-        for record, source in zip(self.records, self._aside, strict=True):
+        """Each conflict record of a batch by itself, every time that it grew, and whose op it holds since."""
+        for record, source in self.keeping.changes():
             alone = emptied(batch)
             alone.conflicts = [record]
             yield alone, source
@@ -344,18 +375,16 @@ class Cut:
             apply(self.tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
 
 
+class _Place(NamedTuple):
+    """How far a cut had come."""
+
+    seq: int
+    ops: int
+    results: int
+    records: int
+
+
 def _number_nodes(effect: Effect, seq: int) -> None:
     """Nodes that travel inside an op carry its seq (SEMANTICS 30)."""
     if isinstance(effect, Restore | Import):
         effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in effect.nodes]
-
-
-def _target(op: Op | Malformed) -> str:
-    target = "" if isinstance(op, Malformed) else target_of(op)
-    return "" if "\x00" in target else target  # an id that msgpack can carry and no column hold
-
-
-def _without_id(result: Result) -> Result:
-    if result.conflict is UNSET:
-        return result
-    return msgspec.structs.replace(result, conflict=msgspec.structs.replace(result.conflict, id=UNSET))

@@ -7,18 +7,20 @@ commits, or from the log, when it has drained (P11, SEMANTICS 9).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import UNSET
 
-from sync.codec import CodecName
+from sync.codec import Codec, CodecName
+from sync.conflict_records import ConflictRecord
+from sync.keeping import detail_of
 from sync.limits import FRAME_BYTES
 from sync.open_room import OpenRoom
-from sync.pending import PendingEdit
+from sync.pending import Answer, PendingEdit
 from sync.ports import LoggedOp
 from sync.presence import views
-from sync.protocol import Outcome, Resumed, Snapshot, SnapshotReason
+from sync.protocol import ConflictNews, Outcome, Resumed, Snapshot, SnapshotReason
 from sync.recent import Commit, ops_message
 from sync.room import Settled
 from sync.session import Participant
@@ -39,11 +41,26 @@ class Delivery:
             self.outcome(edit, outcome)
         if settled.commit is not None:
             self.commit(place, settled.commit)
+        self.conflicts(place, settled.conflicts)
 
-    def outcome(self, edit: PendingEdit, outcome: Outcome) -> None:
-        for result in outcome.results:
-            self._stats.results[result.status] += 1
+    def outcome(self, edit: PendingEdit, outcome: Answer) -> None:
+        if isinstance(outcome, Outcome):
+            for result in outcome.results:
+                self._stats.results[result.status] += 1
         edit.reply(outcome)
+
+    def conflicts(self, place: OpenRoom, changed: Iterable[ConflictRecord]) -> None:
+        """Tell those whom these records concern, slow readers too: nothing of it is told again (SEMANTICS 9)."""
+        for record in changed:
+            told = [one for one in place.room.participants.values() if one.session.identity.user in record.parties]
+            frames: dict[CodecName, bytes] = {}
+            for participant in told:
+                outbox = participant.session.outbox
+                wire = outbox.wire
+                frame = frames.get(wire.codec.name)
+                if frame is None:
+                    frame = frames[wire.codec.name] = wire.frame(_conflict_payload(wire.codec, place, record))
+                outbox.write(frame)
 
     def commit(self, place: OpenRoom, commit: Commit) -> None:
         """One frame per codec to everyone who is live."""
@@ -95,6 +112,7 @@ class Delivery:
             parts=len(encoded.parts),
             state=msgspec.Raw(),
             you=participant.id,
+            conflicts=room.records.count(session.identity.user),
             participants=views(place, but=participant),
         )
         participant.parts.clear()
@@ -121,6 +139,7 @@ class Delivery:
                 role=participant.role,
                 last_n=room.last_n((session.identity.user, session.client_id)),
                 you=participant.id,
+                conflicts=room.records.count(session.identity.user),
                 participants=views(place, but=participant),
             )
         )
@@ -177,3 +196,13 @@ class Delivery:
     def _large(self, place: OpenRoom, participant: Participant) -> None:
         place.room.forget_states()  # else a kept one would go out, with this very op behind it
         self.snapshot(place, participant, reason="large")
+
+
+def _conflict_payload(codec: Codec, place: OpenRoom, record: ConflictRecord) -> bytes:
+    """Told in full; where its ops make that too large, without them: HTTP has them."""
+    news = ConflictNews(tree=place.key.tree, conflict=detail_of(record))
+    payload = codec.encode(news)
+    if len(payload) <= FRAME_BYTES:
+        return payload
+    news.conflict = msgspec.structs.replace(news.conflict, ops=[])
+    return codec.encode(news)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from sync import bus_messages
 from sync.bus_messages import CommitShared, Control, PresenceShared, VersionShared
 from sync.codec import JSON
@@ -12,6 +14,7 @@ from sync.errors import BadMessage
 from sync.follow import Follower
 from sync.housekeeping import Housekeeping
 from sync.identity import TreeKey
+from sync.limits import FRAME_BYTES
 from sync.lobby import Lobby
 from sync.open_room import OpenRoom
 from sync.operator import Operator
@@ -64,8 +67,12 @@ class Exchange:
             rights=receipt.rights,
             frame=room.recent.newest_frame(JSON) if batch.ops else b"",
             counters=[(counter.user, counter.client, counter.last_n) for counter in batch.counters],
+            records=batch.conflicts,
         )
-        self._bus.publish(place.key, bus_messages.encode(shared))
+        payload = bus_messages.encode(shared)
+        if batch.conflicts and len(payload) > FRAME_BYTES:
+            payload = bus_messages.encode(msgspec.structs.replace(shared, records=[], large=True))
+        self._bus.publish(place.key, payload)
 
     def claim(self, place: OpenRoom, session: Session) -> None:
         """A socket opened a tree, and writes for its client from now on."""

@@ -77,13 +77,14 @@ class Follower:
             self._refill_later(place)
             return
         in_line = shared.epoch == room.epoch and shared.commit == room.commit + 1
-        if not in_line or (ops is not None and ops.after != room.seq):
+        if not in_line or shared.large or (ops is not None and ops.after != room.seq):
             self._refill_later(place)
             return
         counters = {(user, client): n for user, client, n in shared.counters}
-        commit = room.follow(ops, {"json": shared.frame}, counters, shared.conflicts)
+        commit = room.follow(ops, {"json": shared.frame}, counters, shared.conflicts, shared.records)
         if commit is not None:
             self._delivery.commit(place, commit)
+        self._delivery.conflicts(place, shared.records)
 
     def _refill_later(self, place: OpenRoom) -> None:
         place.busy = True
@@ -121,6 +122,7 @@ class Follower:
         commit = place.room.ingest(missing)
         if commit is not None:
             self._delivery.commit(place, commit)
+        self._delivery.conflicts(place, missing.conflicts)
 
     # ---- another history
 

@@ -35,7 +35,21 @@ from sync.open_room import OpenRoom
 from sync.operator import Operator
 from sync.ops import Purge
 from sync.ports import Bus, Clock, Outbox, Store
-from sync.protocol import Activity, Close, Edit, Error, Logged, Open, Outcome, Ping, Pong, PresenceUpdate, Role
+from sync.protocol import (
+    Activity,
+    Close,
+    Edit,
+    Error,
+    Logged,
+    Open,
+    Outcome,
+    Ping,
+    Pong,
+    PresenceUpdate,
+    Resolve,
+    Resolved,
+    Role,
+)
 from sync.session import Session
 from sync.stats import HubStats
 from sync.tasks import Tasks
@@ -201,6 +215,8 @@ class Hub:
         match message:
             case Edit():
                 self._intake.receive(session, message, decoded.malformed, size)
+            case Resolve():
+                self._intake.resolve(session, message, size)
             case PresenceUpdate():
                 self._presence(session, message)
             case Open():
@@ -269,6 +285,14 @@ class Hub:
             user_agent=user_agent,
         )
         return await self._intake.submit(identity, tree, author, decoded)
+
+    async def resolve(
+        self, identity: Identity, tree: int, decision: Resolve, *, address: str = "", user_agent: str = ""
+    ) -> Resolved | Error:
+        """A decision on a conflict record by HTTP; answers when it is durable. Raises NotFound, Unavailable."""
+        visit = self._visits.of(identity)
+        author = Author(user=identity.user, client="", visit=visit, address=address, user_agent=user_agent)
+        return await self._intake.decide(identity, tree, author, decision)
 
     async def purge(self, identity: Identity, tree: int, nodes: Sequence[str], request: str) -> Outcome:
         """Remove for good what is in the trash, with the rights of that identity, once per request.

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 
+from sync.claims import asked
 from sync.codec import Malformed
+from sync.conflict_records import ConflictRecord
 from sync.limits import Limits
-from sync.pending import ClientKey, Numbered, PendingEdit, Refusal
+from sync.ops import Text
+from sync.pending import ClientKey, Numbered, PendingEdit, PendingResolve, Refusal
 from sync.ports import First, Recalled
 
 INBOX_OPS = 20_000  # ten clients at their limit of unanswered ops
@@ -46,17 +49,17 @@ class Inbox:
 
     def offer(self, edit: PendingEdit, seq: int) -> Refusal | None:
         """Take an edit, whole, or say why not. `seq` is the confirmed one."""
-        if self.ops + len(edit.ops) > INBOX_OPS or self.size + edit.size > INBOX_BYTES:
+        if self.ops + edit.weight > INBOX_OPS or self.size + edit.size > INBOX_BYTES:
             return Refusal("unavailable", "too much is waiting for this tree; try again later")
         allowed = self._limits.unanswered_ops if edit.participant is not None else self._limits.resume_ops
-        if self._unanswered[edit.client] + len(edit.ops) > allowed:
+        if self._unanswered[edit.client] + edit.weight > allowed:
             return Refusal("rate", f"at most {allowed} ops may wait for their answer")
         _read_bases(edit, seq)
-        edit.irregular = not self._follows(edit) or edit.ahead
+        edit.irregular = not self._follows(edit) or edit.ahead or isinstance(edit, PendingResolve)
         self._edits.append(edit)
-        self.ops += len(edit.ops)
+        self.ops += edit.weight
         self.size += edit.size
-        self._unanswered[edit.client] += len(edit.ops)
+        self._unanswered[edit.client] += edit.weight
         return None
 
     def _follows(self, edit: PendingEdit) -> bool:
@@ -85,6 +88,15 @@ class Inbox:
         for n, first in recalled.firsts.items():
             self.firsts[(*edit.client, n)] = first
 
+    def found(self, edit: PendingResolve, record: ConflictRecord | None) -> None:
+        """Take what storage said of the record that is to be decided, asked after the decision had arrived."""
+        edit.recalled, edit.found = True, record
+        if record is not None and record.kind == "aside" and record.closed is None and edit.decision.choice == "mine":
+            # a delta that waits is judged by the log since its own base
+            deltas = [op for op in asked(record) if isinstance(op, Text)]
+            edit.ops = [*deltas]
+            edit.oldest = min([edit.oldest, *(op.base for op in deltas)])
+
     def know_client(self, client: ClientKey, last_n: int) -> None:
         """A client's number in the database. Where it has moved on another way than through here, what waits of that
         client may be stored already, and is looked up."""
@@ -111,7 +123,7 @@ class Inbox:
         if not self._edits or (self._edits[0].irregular and not self._edits[0].recalled):
             return None
         edit = self._edits.popleft()
-        self.ops -= len(edit.ops)
+        self.ops -= edit.weight
         self.size -= edit.size
         return edit
 
@@ -121,7 +133,7 @@ class Inbox:
         for edit in reversed(edits):
             edit.recalled = False
             self._edits.appendleft(edit)
-            self.ops += len(edit.ops)
+            self.ops += edit.weight
             self.size += edit.size
 
     def take_all(self) -> list[PendingEdit]:
@@ -135,11 +147,11 @@ class Inbox:
         if edit.irregular:
             for op in edit.ops:
                 self.firsts.pop((*edit.client, op.n), None)
-            others = self._edits if self._unanswered[edit.client] > len(edit.ops) else ()
+            others = self._edits if self._unanswered[edit.client] > edit.weight else ()
             for waiting in others:
                 if waiting.client == edit.client:
                     waiting.recalled = False  # it may have been sent for the same answers
-        self._unanswered[edit.client] -= len(edit.ops)
+        self._unanswered[edit.client] -= edit.weight
         if self._unanswered[edit.client] <= 0:
             del self._unanswered[edit.client]
             self._expected.pop(edit.client, None)
@@ -156,6 +168,8 @@ class Inbox:
 def _read_bases(edit: PendingEdit, seq: int) -> None:
     """The least base of an edit, and whether one lies beyond the confirmed seq."""
     oldest = newest = seq
+    if isinstance(edit, PendingResolve):
+        oldest, newest = min(seq, edit.decision.base), max(seq, edit.decision.base)
     for op in edit.ops:
         if not isinstance(op, Malformed):
             oldest, newest = min(oldest, op.base), max(newest, op.base)

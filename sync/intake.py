@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
 
 from sync.access import role_in
 from sync.codec import Decoded, Malformed
@@ -14,9 +17,10 @@ from sync.limits import Limits
 from sync.lobby import Lobby
 from sync.open_room import OpenRoom
 from sync.ops import Op
-from sync.pending import PendingEdit, Refusal
+from sync.pending import Answer, PendingEdit, PendingResolve, Refusal
 from sync.ports import Clock
-from sync.protocol import Edit, Outcome
+from sync.protocol import Edit, Error, Outcome, Resolve, Resolved
+from sync.resolution import RESOLVE
 from sync.session import Participant, Session
 from sync.stats import HubStats
 
@@ -68,6 +72,44 @@ class Intake:
             )
             self._offer(place, edit)
 
+    def resolve(self, session: Session, message: Resolve, size: int) -> None:
+        """A `resolve` on a socket: its answer goes to that socket."""
+        tree = message.tree if isinstance(message.tree, int) else 0
+        participant = session.opened.get(tree)
+        place = self._lobby.get(TreeKey(session.identity.tenant, tree))
+        if participant is None or place is None:
+            session.refuse(message, "not_open", "open the tree first, and await the answer", tree)
+            return
+        self._offer(place, self._deciding(session.identity, session.author, message, size, participant, session.send))
+
+    async def decide(self, identity: Identity, tree: int, author: Author, message: Resolve) -> Resolved | Error:
+        """A decision that comes without a socket; answers when it is durable. Raises NotFound, Unavailable."""
+        place = await self._enter(identity, tree)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._offer(place, self._deciding(identity, author, message, 0, None, _resolver(answer)))
+        resolved: Resolved | Error = await answer
+        return resolved
+
+    def _deciding(
+        self,
+        identity: Identity,
+        author: Author,
+        message: Resolve,
+        size: int,
+        participant: Participant | None,
+        reply: Callable[[Answer], None],
+    ) -> PendingResolve:
+        by = msgspec.structs.replace(author, client=f"{RESOLVE}{message.conflict}", via="resolve")
+        return PendingResolve(
+            message,
+            identity=identity,
+            author=by,
+            size=size or OP_BYTES,
+            participant=participant,
+            reply=reply,
+            waiting_since=self._clock.monotonic(),
+        )
+
     async def submit(self, identity: Identity, tree: int, author: Author, decoded: Decoded) -> Outcome:
         """An edit that comes without a socket (HTTP, an agent); answers when it is durable.
 
@@ -81,12 +123,13 @@ class Intake:
             raise Clash("the tree was restored; read it again", code="epoch")
         if len(message.ops) + len(decoded.malformed) > self._limits.resume_ops:
             raise TooMany(f"at most {self._limits.resume_ops} ops in one edit", code="too_large")
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         edit = self._pending(
             identity, author, message, decoded.malformed, size=0, participant=None, reply=_resolver(answer)
         )
         self._offer(place, edit)
-        return await answer
+        outcome: Outcome = await answer
+        return outcome
 
     async def order(self, identity: Identity, tree: int, author: Author, ops: Sequence[Op]) -> Outcome:
         """Ops that the server makes itself, with the rights of that identity; answers when they are durable.
@@ -94,12 +137,13 @@ class Intake:
         Raises NotFound, Unavailable.
         """
         place = await self._enter(identity, tree)
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         message = Edit(mode="force", ops=list(ops))
         self._offer(
             place, self._pending(identity, author, message, (), size=0, participant=None, reply=_resolver(answer))
         )
-        return await answer
+        outcome: Outcome = await answer
+        return outcome
 
     async def _enter(self, identity: Identity, tree: int) -> OpenRoom:
         place = await self._lobby.enter(TreeKey(identity.tenant, tree))
@@ -116,7 +160,7 @@ class Intake:
         *,
         size: int,
         participant: Participant | None,
-        reply: Callable[[Outcome], None],
+        reply: Callable[[Answer], None],
     ) -> PendingEdit:
         return PendingEdit(
             identity=identity,
@@ -150,8 +194,8 @@ def _in_order(ops: list[Op], malformed: tuple[Malformed, ...]) -> list[Op | Malf
     return ordered
 
 
-def _resolver(answer: asyncio.Future[Outcome]) -> Callable[[Outcome], None]:
-    def resolve(outcome: Outcome) -> None:
+def _resolver(answer: asyncio.Future[Any]) -> Callable[[Answer], None]:
+    def resolve(outcome: Answer) -> None:
         if not answer.done():
             answer.set_result(outcome)
 

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from sync import effects, ops
 from sync.nodes import Point
 from sync.placing import check_count, check_depth, height, orders_for
-from sync.protocol import ConflictPath
+from sync.protocol import ConflictPath, Lost
 from sync.tree import HeldConnection, Tree
 from sync.values import (
     Refused,
@@ -26,11 +26,11 @@ def delete(tree: Tree, op: ops.Delete, asking: Asking) -> Verdict:
         raise Refused("node_missing", f"there is no node {op.node}")
     if held.deleted is not None:
         return UNCHANGED
-    if asking.mode == "replay":
-        theirs = _changed_below(tree, op, asking)
-        if theirs:
-            raise SetAside(theirs)
-    return Verdict(effect=effects.Delete(node=op.node))
+    theirs = _changed_below(tree, op, asking)
+    if theirs and asking.mode == "replay":
+        raise SetAside(theirs)
+    lost = {node_id: Lost(value=path.theirs, by=path.by, seq=path.seq) for node_id, path in theirs.items()}
+    return Verdict(effect=effects.Delete(node=op.node), overwrote=lost or UNSET)
 
 
 def _changed_below(tree: Tree, op: ops.Delete, asking: Asking) -> dict[str, ConflictPath]:

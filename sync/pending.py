@@ -8,17 +8,19 @@ from typing import Any
 import msgspec
 
 from sync.codec import Malformed
+from sync.conflict_records import ConflictRecord
 from sync.identity import Author, Identity
 from sync.ops import Op
-from sync.protocol import Mode, Outcome, Policy, RejectionCode
+from sync.protocol import Error, Mode, Outcome, Policy, RejectionCode, Resolve, Resolved
 from sync.session import Participant
 
 ClientKey = tuple[str, str]  # (user, client_id)
 Numbered = tuple[str, str, int]  # (user, client_id, n)
+Answer = Outcome | Resolved | Error
 
 
 class PendingEdit:
-    """An edit that waits in a room's inbox. `reply` takes its outcome, once.
+    """An edit that waits in a room's inbox. `reply` takes its outcome, once; `weight` is what it counts for there.
 
     `irregular` says that its numbers do not simply follow, so that storage is asked before it is judged; `recalled`
     that it has been. `ahead` says that it names a base which this room has not come to, `oldest` is the least base in
@@ -43,6 +45,7 @@ class PendingEdit:
         "reply",
         "size",
         "waiting_since",
+        "weight",
     )
 
     def __init__(
@@ -56,7 +59,7 @@ class PendingEdit:
         ref: Any,
         size: int,
         participant: Participant | None,
-        reply: Callable[[Outcome], None],
+        reply: Callable[[Answer], None],
         waiting_since: float,
     ) -> None:
         self.identity = identity
@@ -70,12 +73,30 @@ class PendingEdit:
         self.participant = participant
         self.reply = reply
         self.waiting_since = waiting_since
+        self.weight = len(ops)
         self.ahead = False
         self.oldest = 0
         self.reached = -1
         self.irregular = False
         self.recalled = False
         self.poisoned: set[int] = set()  # places of ops that the database cannot hold (SEMANTICS 6)
+
+
+class PendingResolve(PendingEdit):
+    """A decision on a conflict record, which is an edit whose ops the server makes.
+
+    `found` is the record as storage had it, asked after the decision had arrived; None: it has none of that number, or
+    was not asked yet. `sees_all`: whether who asks may see records that do not concern him.
+    """
+
+    __slots__ = ("decision", "found", "sees_all")
+
+    def __init__(self, decision: Resolve, **fields: Any) -> None:
+        super().__init__(ops=[], mode="live", policy="apply_clean", ref=decision.ref, **fields)
+        self.decision = decision
+        self.found: ConflictRecord | None = None
+        self.sees_all = False
+        self.weight = 1
 
 
 class Refusal(msgspec.Struct, frozen=True):

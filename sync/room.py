@@ -16,17 +16,19 @@ from sync.access import allows, role_in
 from sync.apply import Stamp, apply, inverse
 from sync.backlog import Backlog
 from sync.codec import Codec, CodecName
+from sync.conflict_records import ConflictRecord
 from sync.cut import Cut, Judged
 from sync.effects import Effect
 from sync.identity import Author, Position, TreeKey
 from sync.inbox import Inbox
 from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
-from sync.pending import ClientKey, PendingEdit, Refusal
+from sync.pending import Answer, ClientKey, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Receipt, Rights
 from sync.protocol import Ops, Outcome
 from sync.reach import reach
 from sync.recent import Commit, Recent, ops_message
+from sync.records import Records
 from sync.session import Participant
 from sync.snapshots import EncodedState, encode_state
 from sync.tree import Held, HeldConnection, HeldDetails, Tree
@@ -45,8 +47,9 @@ class Flight(msgspec.Struct):
 class Settled(msgspec.Struct):
     """What a settled batch tells: to each author his outcome, to everyone the commit (None: no op was applied)."""
 
-    outcomes: list[tuple[PendingEdit, Outcome]]
+    outcomes: list[tuple[PendingEdit, Answer]]
     commit: Commit | None
+    conflicts: list[ConflictRecord] = []  # that it opened or changed, for those whom they concern
 
 
 class Room:
@@ -67,7 +70,7 @@ class Room:
         self.backlog = Backlog(self.seq)
         self.was_reset = False
         self._limits = limits
-        self._conflicts = loaded.head.conflicts
+        self.records = Records(loaded.head.conflicts, loaded.conflicts)
         self._states: dict[CodecName, EncodedState] = {}
 
     # ---- edits coming in
@@ -114,13 +117,16 @@ class Room:
 
     # ---- one batch
 
-    def cut(self, mark: str, respace_id: str) -> Flight:
-        """Judge what waits, in order, up to a batch's size, and put it in flight."""
+    def cut(self, mark: str, respace_id: str, now: float) -> Flight:
+        """Judge what waits, in order, up to a batch's size, and put it in flight. `now` is in seconds since the epoch
+        of Unix."""
         assert self.flight is None, "one batch of a room at a time"
+        self.records.begin(now)
         cut = Cut(
             self.tree,
             seq=self.seq,
-            conflicts=self._conflicts,
+            now=now,
+            records=self.records,
             limits=self._limits,
             backlog=self.backlog,
             counters=self.inbox.counters,
@@ -144,6 +150,8 @@ class Room:
         # the role of a participant is kept in line with the rights as long as he is here; else it is looked up
         one = edit.participant
         role = one.role if one is not None and one.id in self.participants else role_in(self.rights, edit.identity)
+        if isinstance(edit, PendingResolve):
+            edit.sees_all = allows(role, "share")
         if not allows(role, "edit"):
             return Refusal("forbidden", "editing needs the role of an editor")
         ahead = any(not hasattr(op, "why") and op.base > self.seq for op in edit.ops) if self.was_reset else False
@@ -181,12 +189,13 @@ class Room:
             assert receipt is not None, "what was written has a receipt"
             assert receipt.committed, "only what was committed is confirmed"
             self.commit += 1
-            self._conflicts = cut.conflicts
+            self.records.confirm(receipt.at)
             self.inbox.committed(cut.used)
             commit = self._confirm(flight.batch, receipt)
         for judged in cut.judged:
             self.inbox.answered(judged.edit)
-        return Settled([(judged.edit, self._outcome(judged)) for judged in cut.judged], commit)
+        changed = flight.batch.conflicts if flight.batch is not None else []
+        return Settled([(judged.edit, self._outcome(judged)) for judged in cut.judged], commit, changed)
 
     def _confirm(self, batch: Batch, receipt: Receipt) -> Commit | None:
         if not batch.ops:
@@ -204,8 +213,11 @@ class Room:
         self.backlog.confirm(self.seq)
         self.backlog.trim(waited_for=any(edit.reached >= 0 for edit in self.inbox))
 
-    def _outcome(self, judged: Judged) -> Outcome:
+    def _outcome(self, judged: Judged) -> Answer:
         edit = judged.edit
+        if judged.answer is not None:
+            judged.answer.tree = self.key.tree
+            return judged.answer
         # a first answer may be of a commit that another instance made and that has not come here yet
         firsts = [result.first.get("seq", 0) for result in judged.results if result.first] if edit.irregular else ()
         return Outcome(
@@ -221,21 +233,23 @@ class Room:
         flight, self.flight = self.flight, None
         assert flight is not None, "nothing is in flight"
         flight.cut.undo()
+        self.records.undo()
         self.backlog.truncate(self.seq)
         self.inbox.put_back([judged.edit for judged in flight.cut.judged])
 
-    def refuse_waiting(self, refusal: Refusal) -> list[tuple[PendingEdit, Outcome]]:
+    def refuse_waiting(self, refusal: Refusal) -> list[tuple[PendingEdit, Answer]]:
         """Answer everything that waits with a refusal that uses up no n."""
         waiting = self.inbox.take_all()
         for edit in waiting:
             self.inbox.answered(edit)
         return [(edit, self.refused(edit, refusal)) for edit in waiting]
 
-    def refused(self, edit: PendingEdit, refusal: Refusal) -> Outcome:
+    def refused(self, edit: PendingEdit, refusal: Refusal) -> Answer:
         cut = Cut(
             self.tree,
             seq=self.seq,
-            conflicts=0,
+            now=0.0,
+            records=self.records,
             limits=self._limits,
             backlog=self.backlog,
             counters={},
@@ -253,7 +267,7 @@ class Room:
         for counter in missing.counters:
             self.inbox.know_client((counter.user, counter.client), counter.last_n)
         self.commit = missing.head.commit
-        self._conflicts = missing.head.conflicts
+        self.records.take(missing.head.conflicts, missing.conflicts)
         return self._take_rows(missing.ops)
 
     def _take_rows(self, rows: Sequence[LoggedOp]) -> Commit | None:
@@ -271,12 +285,17 @@ class Room:
         return commit
 
     def follow(
-        self, ops: Ops | None, encoded: dict[CodecName, bytes], counters: dict[ClientKey, int], conflicts: int
+        self,
+        ops: Ops | None,
+        encoded: dict[CodecName, bytes],
+        counters: dict[ClientKey, int],
+        conflicts: int,
+        changed: Sequence[ConflictRecord] = (),
     ) -> Commit | None:
         """Take the very next commit as another instance broadcast it."""
         assert self.flight is None, "not while a batch is in flight"
         self.commit += 1
-        self._conflicts = conflicts
+        self.records.take(conflicts, changed)
         for client, last_n in counters.items():
             self.inbox.know_client(client, last_n)
         if ops is None:
@@ -302,7 +321,7 @@ class Room:
     @property
     def conflicts(self) -> int:
         """The id of the newest conflict record."""
-        return self._conflicts
+        return self.records.number
 
     # ---- confirmed state
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Literal, TypeVar
 
 from storage.bus_local import LocalBus, LocalExchange
+from sync.conflict_records import ConflictRecord
 from sync.errors import Unavailable
 from sync.identity import Author, TreeKey
 from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Recalled, Receipt, Rights, Store, TreeVersion, Turn
@@ -75,6 +76,9 @@ class FaultyStore:
     async def recall(self, key: TreeKey, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         return await self.call("recall", lambda: self._store.recall(key, user, client, numbers))
 
+    async def conflict(self, key: TreeKey, number: int) -> ConflictRecord | None:
+        return await self.call("conflict", lambda: self._store.conflict(key, number))
+
     async def heads(self, keys: Sequence[TreeKey]) -> dict[TreeKey, Head]:
         return await self.call("heads", lambda: self._store.heads(keys))
 
@@ -103,6 +107,9 @@ class FaultyTurn:
 
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         return await self._store.call("turn.recall", lambda: self._turn.recall(user, client, numbers))
+
+    async def conflict(self, number: int) -> ConflictRecord | None:
+        return await self._store.call("turn.conflict", lambda: self._turn.conflict(number))
 
     async def log(self, after: int, through: int) -> list[LoggedOp]:
         return await self._store.call("turn.log", lambda: self._turn.log(after, through))

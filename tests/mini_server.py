@@ -33,7 +33,8 @@ from sync.protocol import (
     SnapshotReason,
 )
 from sync.room import Room
-from treesync_client.opened import News, OpenTree
+from treesync_client.opened import OpenTree
+from treesync_client.outside import News
 from treesync_client.results import Answer, Change
 
 KEY = TreeKey("acme", 7)
@@ -124,11 +125,12 @@ class MiniServer:
 
     def _commit(self, ops: list[Op]) -> None:
         self._marks += 1
-        flight = self.room.cut(f"m{self._marks}", f"r{self._marks}")
+        flight = self.room.cut(f"m{self._marks}", f"r{self._marks}", 0.0)
         receipt = None if flight.batch is None else Receipt(committed=True, at="2026-01-05T10:00:00.000Z", rights=1)
         settled = self.room.settle(receipt)
         targets = {op.n: target_of(op) for op in ops}
         for edit, outcome in settled.outcomes:
+            assert isinstance(outcome, Outcome), "only edits are sent here"
             for result in outcome.results:
                 if result.status not in ("duplicate", "rejected") or result.code == "invalid":
                     first = First(target=targets[result.n], result=msgspec.to_builtins(result))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from storage.memory_rows import rfc3339
 from sync.codec import Malformed
 from sync.identity import Author, TreeKey
 from sync.limits import Limits
 from sync.marks import CREATED, Mark
 from sync.nodes import Details, Node
 from sync.ops import Op
-from sync.pending import PendingEdit, Refusal
+from sync.pending import Answer, PendingEdit, Refusal
 from sync.ports import Batch, First, Head, LoadedTree, NodeRow, Recalled, Receipt, Rights
 from sync.protocol import Outcome, Result
 from sync.room import Room, Settled
@@ -46,6 +48,7 @@ class Bench:
         self.room = Room(loaded(**rights), limits or Limits())
         self.batches: list[Batch] = []
         self.asked = 0
+        self.now = datetime.fromisoformat(AT).timestamp()
         self._firsts: dict[tuple[str, str, int], First] = {}
         self._last: dict[tuple[str, str], int] = {}
 
@@ -83,12 +86,12 @@ class Bench:
 
     def cut(self) -> Batch | None:
         self.recall()
-        return self.room.cut(f"m{self.room.commit + 1}", "r").batch
+        return self.room.cut(f"m{self.room.commit + 1}", "r", self.now).batch
 
     def settle(self) -> Settled:
         """Cut if nothing flies, commit and settle."""
         batch = self.cut() if self.room.flight is None else self.room.flight.batch
-        settled = self.room.settle(None if batch is None else Receipt(committed=True, at=AT))
+        settled = self.room.settle(None if batch is None else Receipt(committed=True, at=rfc3339(self.now)))
         if batch is not None:
             self.batches.append(batch)
             self._last |= {(one.user, one.client): one.last_n for one in batch.counters}
@@ -107,10 +110,12 @@ class Bench:
 
     def outcome(self, *ops: Json | Malformed, **how: Any) -> Outcome:
         assert self.offer(*ops, **how) is None
-        return self.settle().outcomes[-1][1]
+        outcome = self.settle().outcomes[-1][1]
+        assert isinstance(outcome, Outcome)
+        return outcome
 
 
-def unread(outcome: Outcome) -> None:
+def unread(outcome: Answer) -> None:
     """Outcomes are read from what `settle` answers."""
 
 

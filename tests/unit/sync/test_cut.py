@@ -136,7 +136,7 @@ def test_all_or_nothing_lands_whole() -> None:
 def test_all_or_nothing_takes_back_everything_for_one_conflict() -> None:
     """[CF12] Nothing is stored and no number consumed; conflicts have no id."""
     bench = Bench()
-    bench.do(title(1, "Theirs"), user="ada")
+    bench.do(title(1, "Theirs", base=1), user="ada")
     before = image(bench.room.tree)
     ops = (insert(1, "a"), title(2, "Mine", base=1), insert(3, "b", "a"), delete(4, "nobody"))
     outcome = bench.outcome(*ops, mode="replay", policy="all_or_nothing")
@@ -229,12 +229,12 @@ def test_activities_name_what_was_done() -> None:
 def test_a_set_aside_op_is_kept_as_it_was_sent() -> None:
     """[CF14, CF11]"""
     bench = Bench()
-    bench.do(title(1, "Theirs"), user="ada")
+    bench.do(title(1, "Theirs", base=1), user="ada")
     op = {**title(1, "Mine", base=1), "was": {"title": "Root"}}
     (result, landed) = bench.do(op, insert(2, "a"), mode="replay")
     assert told([result, landed]) == ["conflict", "applied"]
     (record,) = bench.batches[-1].conflicts
-    assert record.op == op
+    assert record.ops == [op]
     assert (record.id, record.node, record.user, record.n, record.base, record.code) == (1, "root", "bo", 1, 1, "")
     shown = {"base": "Root", "mine": "Mine", "theirs": "Theirs", "by": "ada", "seq": 2}
     assert record.paths == {"title": shown}

@@ -165,7 +165,7 @@ async def test_a_reader_beyond_resuming_gets_a_snapshot(monkeypatch: pytest.Monk
     await one.close()
 
 
-async def test_outcomes_errors_and_roles_are_never_dropped(one: Deployment) -> None:
+async def test_outcomes_errors_roles_and_conflicts_are_never_dropped(one: Deployment) -> None:
     """[BR10]"""
     key = await one.tree(root())
     slow, _ = await behind(one, key, 1)
@@ -175,7 +175,7 @@ async def test_outcomes_errors_and_roles_are_never_dropped(one: Deployment) -> N
     await one.directory.set_visibility(key, "tenant_view")
     one.hubs[0].rights_changed(key)
     await settle()
-    assert {message["type"] for message in slow.outbox.take()} == {"outcome", "error", "role"}
+    assert {message["type"] for message in slow.outbox.take()} == {"outcome", "error", "role", "conflict"}
 
 
 async def test_a_snapshot_leaves_as_the_socket_drains(one: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:

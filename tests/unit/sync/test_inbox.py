@@ -44,7 +44,7 @@ def test_what_came_while_others_were_looked_up_waits_for_its_own() -> None:
     assert bench.offer(insert(1, "a")) is None
     bench.recall()
     assert bench.offer(insert(1, "b"), user="cy") is None
-    flight = bench.room.cut("m", "r")
+    flight = bench.room.cut("m", "r", bench.now)
     assert [judged.edit.client for judged in flight.cut.judged] == [("bo", "bo-1")]
     assert len(bench.room.inbox) == 1
     bench.settle()

@@ -206,7 +206,7 @@ def test_nothing_is_taken_in_while_a_batch_is_in_flight() -> None:
     with pytest.raises(AssertionError):
         bench.room.follow(None, {}, {}, 0)
     with pytest.raises(AssertionError):
-        bench.room.cut("m", "r")
+        bench.room.cut("m", "r", bench.now)
 
 
 def test_another_history_takes_over_people_and_what_waits() -> None:
