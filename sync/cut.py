@@ -141,8 +141,8 @@ class Cut:
             closing = self._decide(edit, refusal)
         except Refused as refused:
             self._take_back(kept)
-            return Error(code=refused.code, why=refused.why, ref=edit.ref)
-        return Resolved(ref=edit.ref, tree=0, conflict=edit.decision.conflict, closed=closing)
+            return Error(code=refused.code, why=refused.why, ref=edit.ref, tree=edit.tree)
+        return Resolved(ref=edit.ref, tree=edit.tree, conflict=edit.decision.conflict, closed=closing)
 
     def _decide(self, edit: PendingResolve, refusal: Refusal | None) -> Closing:
         decision = edit.decision

@@ -37,7 +37,7 @@ class Delivery:
 
     def settled(self, place: OpenRoom, settled: Settled) -> None:
         """Authors first, then everyone: the outcome comes before the ops (WIRE)."""
-        for edit, outcome in settled.outcomes:
+        for edit, outcome in (*settled.outcomes, *settled.decided):
             self.outcome(edit, outcome)
         if settled.commit is not None:
             self.commit(place, settled.commit)

@@ -80,18 +80,20 @@ class Intake:
         if participant is None or place is None:
             session.refuse(message, "not_open", "open the tree first, and await the answer", tree)
             return
-        self._offer(place, self._deciding(session.identity, session.author, message, size, participant, session.send))
+        edit = self._deciding(place, session.identity, session.author, message, size, participant, session.send)
+        self._offer(place, edit)
 
     async def decide(self, identity: Identity, tree: int, author: Author, message: Resolve) -> Resolved | Error:
         """A decision that comes without a socket; answers when it is durable. Raises NotFound, Unavailable."""
         place = await self._enter(identity, tree)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._offer(place, self._deciding(identity, author, message, 0, None, _resolver(answer)))
+        self._offer(place, self._deciding(place, identity, author, message, 0, None, _resolver(answer)))
         resolved: Resolved | Error = await answer
         return resolved
 
     def _deciding(
         self,
+        place: OpenRoom,
         identity: Identity,
         author: Author,
         message: Resolve,
@@ -102,6 +104,7 @@ class Intake:
         by = msgspec.structs.replace(author, client=f"{RESOLVE}{message.conflict}", via="resolve")
         return PendingResolve(
             message,
+            place.key.tree,
             identity=identity,
             author=by,
             size=size or OP_BYTES,

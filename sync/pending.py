@@ -89,10 +89,11 @@ class PendingResolve(PendingEdit):
     was not asked yet. `sees_all`: whether who asks may see records that do not concern him.
     """
 
-    __slots__ = ("decision", "found", "sees_all")
+    __slots__ = ("decision", "found", "sees_all", "tree")
 
-    def __init__(self, decision: Resolve, **fields: Any) -> None:
+    def __init__(self, decision: Resolve, tree: int, **fields: Any) -> None:
         super().__init__(ops=[], mode="live", policy="apply_clean", ref=decision.ref, **fields)
+        self.tree = tree
         self.decision = decision
         self.found: ConflictRecord | None = None
         self.sees_all = False

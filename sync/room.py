@@ -25,7 +25,7 @@ from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
 from sync.pending import Answer, ClientKey, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Receipt, Rights
-from sync.protocol import Ops, Outcome
+from sync.protocol import Error, Ops, Outcome, Resolved
 from sync.reach import reach
 from sync.recent import Commit, Recent, ops_message
 from sync.records import Records
@@ -45,10 +45,12 @@ class Flight(msgspec.Struct):
 
 
 class Settled(msgspec.Struct):
-    """What a settled batch tells: to each author his outcome, to everyone the commit (None: no op was applied)."""
+    """What a settled batch tells: to each author his outcome, to who decided a record his answer, to everyone the
+    commit (None: no op was applied)."""
 
-    outcomes: list[tuple[PendingEdit, Answer]]
+    outcomes: list[tuple[PendingEdit, Outcome]]
     commit: Commit | None
+    decided: list[tuple[PendingEdit, Resolved | Error]] = []
     conflicts: list[ConflictRecord] = []  # that it opened or changed, for those whom they concern
 
 
@@ -195,7 +197,9 @@ class Room:
         for judged in cut.judged:
             self.inbox.answered(judged.edit)
         changed = flight.batch.conflicts if flight.batch is not None else []
-        return Settled([(judged.edit, self._outcome(judged)) for judged in cut.judged], commit, changed)
+        outcomes = [(judged.edit, self._outcome(judged)) for judged in cut.judged if judged.answer is None]
+        decided = [(judged.edit, judged.answer) for judged in cut.judged if judged.answer is not None]
+        return Settled(outcomes, commit, decided, changed)
 
     def _confirm(self, batch: Batch, receipt: Receipt) -> Commit | None:
         if not batch.ops:
@@ -213,11 +217,8 @@ class Room:
         self.backlog.confirm(self.seq)
         self.backlog.trim(waited_for=any(edit.reached >= 0 for edit in self.inbox))
 
-    def _outcome(self, judged: Judged) -> Answer:
+    def _outcome(self, judged: Judged) -> Outcome:
         edit = judged.edit
-        if judged.answer is not None:
-            judged.answer.tree = self.key.tree
-            return judged.answer
         # a first answer may be of a commit that another instance made and that has not come here yet
         firsts = [result.first.get("seq", 0) for result in judged.results if result.first] if edit.irregular else ()
         return Outcome(
@@ -257,7 +258,7 @@ class Room:
             respace_id="",
         )
         cut.take(edit, refusal)
-        return self._outcome(cut.judged[0])
+        return cut.judged[0].answer or self._outcome(cut.judged[0])
 
     # ---- commits of other instances
 

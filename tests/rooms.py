@@ -10,14 +10,15 @@ from msgspec import UNSET
 
 from storage.memory_rows import rfc3339
 from sync.codec import Malformed
+from sync.conflict_records import ConflictRecord
 from sync.identity import Author, TreeKey
 from sync.limits import Limits
 from sync.marks import CREATED, Mark
 from sync.nodes import Details, Node
 from sync.ops import Op
-from sync.pending import Answer, PendingEdit, Refusal
+from sync.pending import Answer, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, First, Head, LoadedTree, NodeRow, Recalled, Receipt, Rights
-from sync.protocol import Outcome, Result
+from sync.protocol import Choice, Error, Outcome, Resolve, Resolved, Result
 from sync.room import Room, Settled
 from sync.session import Participant
 from tests.hubs import identity
@@ -47,6 +48,7 @@ class Bench:
     def __init__(self, limits: Limits | None = None, **rights: Any) -> None:
         self.room = Room(loaded(**rights), limits or Limits())
         self.batches: list[Batch] = []
+        self.kept: dict[int, ConflictRecord] = {}
         self.asked = 0
         self.now = datetime.fromisoformat(AT).timestamp()
         self._firsts: dict[tuple[str, str, int], First] = {}
@@ -81,6 +83,9 @@ class Bench:
     def recall(self) -> None:
         for edit in self.room.inbox.unrecalled():
             self.asked += 1
+            if isinstance(edit, PendingResolve):
+                self.room.inbox.found(edit, self.kept.get(edit.decision.conflict))
+                continue
             firsts = {op.n: first for op in edit.ops if (first := self._firsts.get((*edit.client, op.n)))}
             self.room.inbox.recalled(edit, Recalled(last_n=self._last.get(edit.client, 0), firsts=firsts))
 
@@ -94,6 +99,7 @@ class Bench:
         settled = self.room.settle(None if batch is None else Receipt(committed=True, at=rfc3339(self.now)))
         if batch is not None:
             self.batches.append(batch)
+            self.kept |= {record.id: record for record in batch.conflicts}
             self._last |= {(one.user, one.client): one.last_n for one in batch.counters}
             for op in batch.ops:
                 first = {"n": op.n, "status": "applied", "seq": op.seq}
@@ -111,8 +117,32 @@ class Bench:
     def outcome(self, *ops: Json | Malformed, **how: Any) -> Outcome:
         assert self.offer(*ops, **how) is None
         outcome = self.settle().outcomes[-1][1]
-        assert isinstance(outcome, Outcome)
         return outcome
+
+    def decision(self, number: int, choice: Choice, *, user: str = "bo", base: int | None = None, **how: Any) -> None:
+        """Offer a decision on a record, made against the newest tree unless `base` says otherwise."""
+        participant = how.pop("participant", None)
+        message = Resolve(conflict=number, base=self.room.seq if base is None else base, choice=choice, ref=9, **how)
+        decided = PendingResolve(
+            message,
+            7,
+            identity=identity(user),
+            author=Author(user=user, client=f"resolve:{number}", via="resolve"),
+            size=100,
+            participant=participant,
+            reply=unread,
+            waiting_since=0.0,
+        )
+        assert self.room.offer(decided) is None
+
+    def resolve(self, number: int, choice: Choice, **how: Any) -> Resolved | Error:
+        """Offer a decision, settle, and the answer."""
+        self.decision(number, choice, **how)
+        return self.settle().decided[-1][1]
+
+    def record(self, number: int) -> ConflictRecord:
+        """A record as it was committed last."""
+        return self.kept[number]
 
 
 def unread(outcome: Answer) -> None:
