@@ -3,7 +3,8 @@
 //   say(message)      over the socket                      post(edit)     an edit too large for a message
 //   keep()            (a promise) the queue is stored       pause(failures, done)   call `done` after a jittered while
 //   tell(name, detail)   an event                           gone(error)    it will not be opened again by itself
-//   settled(entry)    its answer is final                   carried(node, path, delta, seq)   a text was changed
+//   settled(entry)    its answer is final                   carried(node, path, delta, seq)   a text was changed under us
+//   replaced(before, after)         confirmed state was taken anew
 
 import { changeOf, carry, fieldOf, textAfter } from "./fields.js";
 import { Queue } from "./queue.js";
@@ -34,6 +35,7 @@ export class OpenTree {
   #you = null; // this socket's own participant id
   #parts = [];
   #head = 0; // the tree's seq when it was opened: nothing is sent before confirmed state is there
+  #highest = 0; // seq of this history that was ever named here
   #line = 0; // counts openings, so that what was stored for an older one is not sent on a newer
   #paused = false;
   #asksLater = null;
@@ -121,7 +123,7 @@ export class OpenTree {
   /** Send what may go, once it is stored with its numbers. */
   async flush() {
     if (this.status !== "open" || this.#paused || this.seq < this.#head) return;
-    const parcels = this.#sending.take(this.#limits, this.#messageBytes, this.seq);
+    const parcels = this.#sending.take(this.#limits, this.#messageBytes, { seq: this.seq, highest: this.#highest });
     if (!parcels.length) return;
     const line = this.#line;
     if (!(await this.#outside.keep())) {
@@ -163,6 +165,7 @@ export class OpenTree {
   }
 
   #outcome(message) {
+    this.#highest = Math.max(this.#highest, message.seq);
     const { settled, next } = this.#sending.answered(message);
     for (const entry of settled) {
       if (Queue.isWithoutEffect(entry)) this.#withdraw(entry);
@@ -187,8 +190,9 @@ export class OpenTree {
   }
 
   #carry(entries, node, path, change, seq) {
-    for (const entry of carry(entries, node, path, change, seq)) this.queue.dirty.add(entry);
-    this.#outside.carried(node, path, change);
+    const carried = carry(entries, node, path, change, seq);
+    for (const entry of carried.entries) this.queue.dirty.add(entry);
+    this.#outside.carried(node, path, carried.change, seq);
   }
 
   #reach() {
@@ -224,17 +228,23 @@ export class OpenTree {
     this.#parts.push(message.state);
     if (message.part < message.parts) return; // the last part makes it whole [OP6]
     const [before, held] = [this.confirmed, this.position];
+    this.#highest = Math.max(this.#highest, this.seq);
     this.confirmed = new Replica(this.#parts);
     this.#parts = [];
     this.position = message.position;
     if (held) {
       const isLost = LOST_HISTORY.has(message.reason) || held.epoch !== message.position.epoch;
-      rebased(this.queue, before, this.confirmed, message, isLost);
-      if (isLost) this.queue.forgetSettled();
+      rebased(this.queue, before, this.confirmed, message, { isLost, seq: held.seq });
+      if (isLost) {
+        this.queue.forgetSettled();
+        this.#highest = 0;
+      }
     }
     this.#view = null;
     this.queue.reached(this.seq);
-    this.#outside.tell("change", { ops: [], own: false, replaced: true, before });
+    const isOlder = held?.epoch === this.position.epoch && this.position.seq < held.seq;
+    if (before && !isOlder) this.#outside.replaced(before, this.confirmed);
+    this.#outside.tell("change", { ops: [], own: false, replaced: true });
     if (message.ref !== undefined) this.#entered(message);
     else this.flush();
   }

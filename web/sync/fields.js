@@ -33,20 +33,21 @@ export function changeOf(op, path, before, after) {
 
 /**
  * Someone else's change came under waiting ones, with `seq` (null: an own one was taken away): each delta is transformed over it, and it over each delta
- * (the change was first: at one place its text stands left). Answers the entries that changed.
+ * (the change was first: at one place its text stands left). Answers { entries: those that were transformed, change: as
+ * it comes to the text their author sees, null where it does not }.
  */
 export function carry(entries, node, path, change, seq) {
   const field = fieldOf(node, path);
   const changed = [];
   for (const entry of entries) {
     if (!entry.isVisible || !entry.fields.has(field)) continue;
-    if (!entry.isText) break; // a value that is set stands, whatever was there
+    if (!entry.isText) return { entries: changed, change: null }; // a value that is set stands, whatever was there
     if (seq !== null && entry.at >= seq) continue; // it was stored with that in it
     [change, entry.shown] = transformed(change, entry.shown);
     entry.at = seq ?? entry.at;
     changed.push(entry);
   }
-  return changed;
+  return { entries: changed, change };
 }
 
 /** What stands at a text field after the given waiting changes, over `text`. */

@@ -3,6 +3,8 @@
 // A queued op is written at once, and again with its number before it is sent. Confirmed state follows a little later,
 // in one transaction with all that changed in the queue: so a stored delta is never older than the stored text under it
 // (a newer one says so by `at`), and what has left the queue is deleted only where stored state shows it.
+//
+// Where nothing can be kept, edits are taken as long as the server is there to make them durable, and refused without it.
 
 import { Entry } from "./entry.js";
 
@@ -136,8 +138,11 @@ export class Keeping {
 
   #failed(entries, error) {
     this.#hold(reason(error));
-    this.#unkept(entries.filter((entry) => !entry.isStored), this.fault);
-    return false;
+    const unkept = entries.filter((entry) => !entry.isStored);
+    if (this.#host.state !== "online") this.#unkept(unkept, this.fault);
+    // what was never stored may be sent from here: no other tab can send it too. What was stored without its number may
+    // not: after a crash it would be sent again under another one
+    return this.#host.state === "online" && unkept.length === entries.length;
   }
 
   #hold(why) {

@@ -74,13 +74,13 @@ export class Queue {
    * All that may go now, numbered, in as few edits as the limits allow: [{ mode, entries, byHttp }]. Nothing while
    * anything is under way, so that what piles up meanwhile goes together.
    */
-  take({ edit_ops, unanswered_ops }, messageBytes, mostOps, seq) {
+  take({ edit_ops, unanswered_ops }, messageBytes, mostOps, { seq, highest }) {
     if (this.isFlying) return [];
     this.#purge();
     const parcels = [];
     let count = 0;
     for (const entry of this.unanswered) {
-      if (entry.held || (entry.n === null && (this.wornOut || this.#mustWait(entry, seq)))) break;
+      if (entry.held || (entry.n === null && (this.wornOut || this.#mustWait(entry, seq, highest)))) break;
       if (entry.n === null && entry.isText) entry.op = { ...entry.op, base: seq, delta: entry.shown };
       const size = encoder.encode(JSON.stringify(entry.op)).length + NUMBER_BYTES + 1;
       const byHttp = size + ENVELOPE_BYTES > messageBytes; // larger than any message may be [SEMANTICS 28]
@@ -99,11 +99,11 @@ export class Queue {
     return parcels;
   }
 
-  // A delta waits until every own change of its field that was sent has come back [SEMANTICS 14]; also until confirmed
-  // state has reached the seq it was kept against.
-  #mustWait(entry, seq) {
+  // A delta waits until every own change of its field that was sent has come back [SEMANTICS 14]: also where a snapshot
+  // set confirmed state back to before the one it was made over.
+  #mustWait(entry, seq, highest) {
     if (!entry.isText) return false;
-    if (entry.at > seq) return true;
+    if (entry.at > seq || highest > seq) return true;
     const [field] = entry.fields;
     for (const earlier of this.entries) {
       if (earlier === entry) return false;

@@ -8,8 +8,9 @@ import { textAt } from "./wishes.js";
 /**
  * `isLost`: the snapshot comes from another history, or from so far ahead that bases say nothing. Then what the server
  * has used is sent again for its answer alone; the rest is judged by what its author saw, deltas as full texts.
+ * `seq`: where `before` stood. A server may give an older state, and the ops after it again: deltas stay as they are.
  */
-export function rebased(queue, before, after, message, isLost) {
+export function rebased(queue, before, after, message, { isLost, seq }) {
   const { entries } = queue;
   const held = entries.filter((entry) => isIn(entry, message));
   const rest = entries.filter((entry) => entry.isUnanswered && !held.includes(entry));
@@ -18,6 +19,7 @@ export function rebased(queue, before, after, message, isLost) {
     const shown = textAfter(start, held, node, path);
     const now = textAt(after.nodes.get(node), path);
     if (isLost) asUpdate(queue, rest, { node, path, start: shown });
+    else if (message.position.seq < seq) hold(rest, fieldOf(node, path), seq);
     else if (shown !== now) carry(rest, node, path, difference(shown, now), message.position.seq);
   }
   for (const entry of held) entry.hidden = true;
@@ -25,6 +27,10 @@ export function rebased(queue, before, after, message, isLost) {
     if (isLost) entry.op = { ...entry.op, base: 0 };
     queue.dirty.add(entry);
   }
+}
+
+function hold(entries, field, seq) {
+  for (const entry of entries) if (entry.isText && entry.fields.has(field)) entry.at = Math.max(entry.at, seq);
 }
 
 // An answer was had and says a seq that the snapshot has; or, where the snapshot was asked for, the number was used.

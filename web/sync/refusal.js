@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 export function refusalOf(op, core, host, fault) {
   if (core.status === "gone") return { code: core.error.code, why: core.error.why };
   if (!core.mayWrite) return { code: "forbidden", why: `a ${core.role} may not edit` };
-  if (fault) return { code: "storage", why: fault };
+  if (fault && host.state !== "online") return { code: "storage", why: fault };
   try {
     return badValue(op, core, host.limits.value_bytes);
   } catch (error) {

@@ -26,8 +26,8 @@ export class Sending {
   }
 
   /** The parcels that go now, each with its ref. */
-  take(limits, messageBytes, seq) {
-    const parcels = this.#queue.take(limits, messageBytes, this.#mostOps, seq);
+  take(limits, messageBytes, seqs) {
+    const parcels = this.#queue.take(limits, messageBytes, this.#mostOps, seqs);
     for (const parcel of parcels) this.#flights.set((parcel.ref = this.nextRef()), parcel.entries);
     return parcels;
   }

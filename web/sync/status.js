@@ -5,7 +5,7 @@ export function statusOf(core, linkState, fault, conflicts) {
   const { unanswered, refused } = core.queue;
   const waiting = unanswered.length;
   const held = unanswered.find((entry) => entry.held);
-  if (fault) return { state: "refused", count: refused.length + waiting, why: fault };
+  if (fault && linkState !== "online") return { state: "refused", count: refused.length + waiting, why: fault };
   if (waiting && core.status === "gone") return { state: "refused", count: waiting, why: core.error.why };
   if (held) return { state: "refused", count: waiting, why: held.refusal?.why || "you may not edit this tree" };
   if (linkState === "refused" || linkState === "signed out") {

@@ -75,7 +75,7 @@ export class Tree extends Editing {
   // ---- editing (`Editing` has a method for each kind of op)
 
   edit(op, mode = "live") {
-    return this.#edit(op, mode, (step) => this.#undo.did(step));
+    return this.#edit(op, mode, (step, answer) => this.#undo.did(step, answer));
   }
 
   #edit(asked, mode, record) {
@@ -137,8 +137,13 @@ export class Tree extends Editing {
   }
 
   async trash() {
-    const answer = await this.#host.request("GET", `/trees/${this.number}/trash`);
-    return answer.entries ?? answer;
+    const found = [];
+    for (let next = ""; next !== null; ) {
+      const page = await this.#host.request("GET", `/trees/${this.number}/trash${next}`);
+      found.push(...page.trash.map(({ node, title, type, ...rest }) => ({ node: { id: node, title, type }, ...rest })));
+      next = page.next ? `?before=${encodeURIComponent(page.next)}` : null;
+    }
+    return found;
   }
 
   discard() {
@@ -241,7 +246,8 @@ export class Tree extends Editing {
       pause: (failures, done) => setTimeout(done, this.#host.waitAfter(failures)),
       tell: (name, detail) => this.#heard(name, detail),
       settled: (entry) => this.#settled(entry),
-      carried: (node, path, delta) => this.#undo.carry(node, path, delta),
+      carried: (...change) => this.#undo.carry(...change),
+      replaced: (...states) => this.#undo.replaced(...states),
       gone: (error) => this.#gone(error),
     };
   }
