@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-from sync.nodes import NODE_TYPES, Node
+from sync.nodes import NODE_TYPES, ORIGIN, Node
 from treesync_client import Answer, LiveTree
 
 _OWN_NODES = 20  # a bot takes away its oldest node before it makes one more, so that no tree grows without end
@@ -52,7 +52,9 @@ class Bot:
         """Show the others where it works."""
         node = self._any()
         if node is not None:
-            self._tree.set_presence({"selection": [node.id], "cursor": {"x": node.position.x, "y": node.position.y}})
+            # a node without a place of its own stands where the page lays it out
+            cursor = {} if node.position == ORIGIN else {"cursor": {"x": node.position.x, "y": node.position.y}}
+            self._tree.set_presence({"selection": [node.id], **cursor})
 
     def _any(self) -> Node | None:
         nodes = list(self._tree.nodes)
@@ -74,7 +76,7 @@ class Bot:
 
     def _drag(self) -> asyncio.Future[Answer]:
         node = self._any()
-        if node is None:
+        if node is None or node.position == ORIGIN:
             return self._grow()
         x, y = (self._chance.uniform(-_SPREAD, _SPREAD) for _ in range(2))
         return self._tree.move(node.id, position=(round(node.position.x + x), round(node.position.y + y)))
@@ -91,7 +93,9 @@ class Bot:
             parent=above.id if above is not None else None,
             type=self._chance.choice(NODE_TYPES),
             title=self._chance.choice(_IDEAS),
-            position=(above.position.x + 40, above.position.y + 160) if above is not None else (0, 0),
+            position=(0, 0)
+            if above is None or above.position == ORIGIN
+            else (above.position.x + 40, above.position.y + 160),
         )
 
     def _prune(self) -> asyncio.Future[Answer]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
 from typing import Protocol
 
 from server.demo_content import CONNECTIONS, STRATEGY, Topic
 from server.guest import TENANT
 from sync.creation import first_batch
 from sync.identity import Author, Identity, TreeKey
-from sync.nodes import Details, NodeType, Point
+from sync.nodes import Details, NodeType
 from sync.ops import ImportedConnection, ImportedNode
 from sync.ports import Clock, Directory
 
 OWNER = "ada"
 NAME = "Demo: a meal box people keep"
-COLUMN, ROW = 280, 200  # canvas units from one leaf, or level, to the next: a card is 240 by 120
 _PAGE = 500
 _LASTS = 3600.0  # seconds of the owner's identity; it is used at once
 
@@ -32,10 +30,12 @@ class Home(Protocol):
 
 
 def demo_tree() -> tuple[Details, list[ImportedNode], list[ImportedConnection]]:
-    """The tree's own fields, its nodes with parents first, and its connections."""
+    """The tree's own fields, its nodes with parents first, and its connections.
+
+    No node has a place of its own: the page lays such nodes out, and lays them out anew as the tree grows.
+    """
     named: dict[str, str] = {}
-    nodes = list(_nodes(STRATEGY, None, 0, Counter(), Columns(), named))
-    nodes.sort(key=lambda node: node.position.y if isinstance(node.position, Point) else 0)
+    nodes = _nodes(named)
     connections = [
         ImportedConnection(id=f"link-{number}", source=named[source], target=named[target], label=label)
         for number, (source, target, label) in enumerate(CONNECTIONS, start=1)
@@ -48,48 +48,30 @@ def demo_tree() -> tuple[Details, list[ImportedNode], list[ImportedConnection]]:
     return details, nodes, connections
 
 
-class Columns:
-    """Hands out places for leaves, from left to right."""
-
-    def __init__(self) -> None:
-        self._next = 0
-
-    def take(self) -> float:
-        self._next += COLUMN
-        return float(self._next - COLUMN)
-
-
-def _nodes(
-    topic: Topic, parent: str | None, level: int, counts: Counter[NodeType], columns: Columns, named: dict[str, str]
-) -> Iterator[ImportedNode]:
-    """The node of a topic and all below it; a parent stands over the middle of its children."""
-    counts[topic.type] += 1
-    node_id = f"{topic.type}-{counts[topic.type]}"
-    if topic.name:
-        named[topic.name] = node_id
-    below: list[ImportedNode] = []
-    middles: list[float] = []
-    for child in topic.below:
-        made = list(_nodes(child, node_id, level + 1, counts, columns, named))
-        middles.append(_x(made[0]))
-        below += made
-    x = (middles[0] + middles[-1]) / 2 if middles else columns.take()
-    yield ImportedNode(
-        id=node_id,
-        parent=parent,
-        type=topic.type,
-        title=topic.title,
-        description=topic.description,
-        position=Point(x, level * ROW),
-        template_data=topic.template,
-        metadata={},
-    )
-    yield from below
-
-
-def _x(node: ImportedNode) -> float:
-    assert isinstance(node.position, Point), "every node of the demo has a place"
-    return node.position.x
+def _nodes(named: dict[str, str]) -> list[ImportedNode]:
+    """All topics, level by level. `named` takes the ids of those that connections refer to."""
+    nodes: list[ImportedNode] = []
+    counts: Counter[NodeType] = Counter()
+    waiting: deque[tuple[Topic, str | None]] = deque([(STRATEGY, None)])
+    while waiting:
+        topic, parent = waiting.popleft()
+        counts[topic.type] += 1
+        node_id = f"{topic.type}-{counts[topic.type]}"
+        if topic.name:
+            named[topic.name] = node_id
+        nodes.append(
+            ImportedNode(
+                id=node_id,
+                parent=parent,
+                type=topic.type,
+                title=topic.title,
+                description=topic.description,
+                template_data=topic.template,
+                metadata={},
+            )
+        )
+        waiting.extend((below, node_id) for below in topic.below)
+    return nodes
 
 
 async def ensure_demo_tree(home: Home) -> int:

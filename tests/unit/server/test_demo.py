@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from itertools import pairwise
 from random import Random
 
+from msgspec import UNSET
+
 from server.bots import Bot
-from server.demo import COLUMN, NAME, OWNER, ROW, demo_tree, ensure_demo_tree
+from server.demo import NAME, OWNER, demo_tree, ensure_demo_tree
 from server.guest import TENANT
 from sync.identity import TreeKey
-from sync.nodes import NODE_TYPES, Point
+from sync.nodes import NODE_TYPES, ORIGIN
 from tests.applications import running
 from tests.hubs import Deployment
 from tests.lines import Network
@@ -27,23 +28,13 @@ def test_it_is_a_whole_strategy() -> None:
     assert max(len(node.title) for node in nodes) < 80
 
 
-def test_no_two_cards_lie_on_each_other() -> None:
+def test_parents_come_first_and_the_page_is_left_to_lay_them_out() -> None:
     _, nodes, _ = demo_tree()
-    places = [node.position for node in nodes if isinstance(node.position, Point)]
-    assert len(places) == len(nodes)
-    for row in {place.y for place in places}:
-        across = sorted(place.x for place in places if place.y == row)
-        assert all(right - left >= COLUMN for left, right in pairwise(across))
-    assert {place.y % ROW for place in places} == {0}
-
-
-def test_a_parent_stands_over_the_middle_of_its_children() -> None:
-    _, nodes, _ = demo_tree()
-    at = {node.id: node.position.x for node in nodes if isinstance(node.position, Point)}
-    below = Counter(node.parent for node in nodes)
-    for parent in (one for one in below if one is not None):
-        children = [at[node.id] for node in nodes if node.parent == parent]
-        assert at[parent] == (min(children) + max(children)) / 2
+    seen: set[str | None] = {None}
+    for node in nodes:
+        assert node.parent in seen
+        seen.add(node.id)
+        assert node.position in (UNSET, ORIGIN)
 
 
 async def test_it_is_made_once_and_open_to_its_tenant() -> None:
