@@ -142,14 +142,19 @@ export class Canvas extends EventTarget {
     let all = "";
     for (const item of scene.items.values()) {
       const parent = scene.items.get(item.node.parent);
-      if (parent && parent.id !== this.lifted?.id && this.#touches(parent, item)) all += this.#link(parent, item);
+      if (parent && !this.#isLifted(parent, item) && this.#touches(parent, item)) all += this.#link(parent, item);
     }
     this.#links.setAttribute("d", all);
     let trail = "";
     for (let item = scene.items.get(selection), parent; item && (parent = scene.items.get(item.node.parent)); item = parent) {
-      trail += this.#link(parent, item);
+      if (!this.#isLifted(parent, item)) trail += this.#link(parent, item);
     }
     this.#trail.setAttribute("d", trail);
+  }
+
+  // Links of a card in the hand are not drawn: they are what is about to change.
+  #isLifted(parent, item) {
+    return this.lifted?.id === parent.id || this.lifted?.id === item.id;
   }
 
   #link(parent, item) {

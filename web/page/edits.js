@@ -1,6 +1,6 @@
 // What a person can do to the tree, each as one edit or one group that is undone together. Whatever has no effect is said.
 
-import { CARD_WIDTH, isBeside, placeFor, tidy, tidyBelow } from "./layout.js";
+import { CARD_WIDTH, isBeside, placeFor } from "./layout.js";
 import { TYPES, typeBelow } from "./node_types.js";
 import { cardHeight, countBelow, isUnplaced, liesBelow, subtree } from "./scene.js";
 
@@ -180,22 +180,19 @@ export class Edits {
     return extent;
   }
 
-  /** Lay the whole tree out anew, or what stands below one node. One group: one undo brings the old places back. */
+  /**
+   * Give the whole tree, or what stands below one node, back to the layout, which then keeps it tidy as it grows: cards
+   * lose the places they were dragged to. One group: one undo brings those back.
+   */
   tidyUp(below = null) {
     if (!this.#allowed()) return 0;
-    const children = (parent) => this.#view.children(parent);
-    const height = (id) => cardHeight(this.#view.nodes.get(id).title);
-    const top = below && { id: below, position: this.#desk.scene.places.get(below) };
-    const places = top ? tidyBelow(top, children, height) : tidy(children, height);
     const { tree } = this.#desk;
-    const moved = [...places].filter(([id, place]) => {
-      const { position } = this.#view.nodes.get(id);
-      return position.x !== place.x || position.y !== place.y;
-    });
+    const all = below ? subtree(this.#view, below).slice(1) : [...this.#view.nodes.keys()];
+    const moved = all.filter((id) => !isUnplaced(this.#view.nodes.get(id)));
     tree.group(() => {
-      for (const [id, place] of moved) this.#watch(tree.move(id, { position: place }));
+      for (const id of moved) this.#watch(tree.move(id, { position: { x: 0, y: 0 } }));
     });
-    this.#desk.say(moved.length ? `Tidied up: ${moved.length} cards moved.` : "Everything is tidy already.", moved.length ? "undo" : "note");
+    this.#desk.say(moved.length ? `Tidied up: ${moved.length} ${moved.length === 1 ? "card" : "cards"} given back to the layout.` : "Everything is tidy already.", moved.length ? "undo" : "note");
     return moved.length;
   }
 

@@ -39,14 +39,6 @@ export function tidy(children, height) {
   return places;
 }
 
-/** The places of one subtree, its top staying where it is. */
-export function tidyBelow(top, children, height) {
-  const made = placed(top, children, height, hangLimit(children));
-  const start = made.get(top.id);
-  const shift = { x: top.position.x - start.x, y: top.position.y - start.y };
-  return new Map([...made].map(([id, { x, y }]) => [id, { x: Math.round(x + shift.x), y: Math.round(y + shift.y) }]));
-}
-
 function hangLimit(children) {
   const size = counts(children).get(null);
   return HANG_LIMITS.find(([most]) => size <= most)[1];

@@ -25,7 +25,6 @@ const MOST_LINES = 3; // of a title on a card; the panel shows it whole
 /** @typedef {{ items: Map<string, Item>, places: Map<string, {x: number, y: number, height: number}>, view: object }} Scene */
 
 const heights = new Map(); // title to height
-const ruler = document.createElement("canvas").getContext("2d");
 
 /** The height of the card with this title. */
 export function cardHeight(title) {
@@ -38,21 +37,30 @@ export function cardHeight(title) {
   return height;
 }
 
-// As a browser breaks lines: at spaces, and inside a word only where it is wider than the card.
+// As a browser breaks lines, at spaces, and inside a word only where it is wider than the card. Letters are as wide as in
+// the widest of common fonts rather than measured: on every screen the cards, and so the layout and the cursors, agree.
 function linesOf(title) {
-  ruler.font ||= "";
-  ruler.font = `500 14px ${getComputedStyle(document.body).fontFamily}`;
-  const room = CARD_WIDTH - 2 * PADDING - 1; // less rounding
-  const space = ruler.measureText(" ").width;
+  const room = CARD_WIDTH - 2 * PADDING;
+  const space = widthOf(" ");
   let [lines, used] = [1, 0];
   for (const word of title.split(/\s+/)) {
-    const width = ruler.measureText(word).width;
+    const width = widthOf(word);
     if (used && used + space + width > room) [lines, used] = [lines + 1, 0];
     const over = Math.floor(width / room);
     lines += used ? 0 : over;
     used = over ? width - over * room : used + (used ? space : 0) + width;
   }
   return lines;
+}
+
+const NARROW = /[ijlIt.,:;'|!()\[\]fr ]/;
+const WIDE = /[mwMWA-Z%@&—]/;
+
+// Of a text in pixels, at the size of a card's title.
+function widthOf(text) {
+  let width = 0;
+  for (const letter of text) width += letter > "\u2e7f" ? 14 : NARROW.test(letter) ? 5 : WIDE.test(letter) ? 11.5 : 8.4;
+  return width;
 }
 
 /** @returns {Scene} */
