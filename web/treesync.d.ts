@@ -45,9 +45,10 @@ export interface View {
   children(parent: string | null): TreeNode[];
 }
 
-/** The final answer to one op; it is durable. `queued` ones have none yet. */
+/** The final answer to one op; it is durable. `n` is null where nothing was sent: what was typed was deleted again
+ *  (`unchanged`), or was refused here (`rejected`; `storage`: this browser cannot keep it and the server is away). */
 export interface Result {
-  n: number;
+  n: number | null;
   status: "applied" | "merged" | "unchanged" | "superseded" | "duplicate" | "conflict" | "rejected" | "unknown";
   seq?: number;
   code?: string;
@@ -77,7 +78,8 @@ export interface Conflict {
 
 /** `saved`: everything typed is durable. `conflict`: it is, and so many records wait for a decision. `offline`: so many
  *  ops wait for the network. `saving`: so many are on their way. `refused`: so many stay here because the server will
- *  not take them (rights, or the store is full); `why` says it. */
+ *  not take them, until `discard` (rights, a rule of the tree), or nothing more can be taken (the browser's store is
+ *  full or blocked, and the server is away); `why` says it. */
 export interface Status { state: "saved" | "saving" | "offline" | "conflict" | "refused"; count: number; why?: string }
 
 export interface Participant { id: string; user: string; name: string; kind: "human" | "agent"; state: Record<string, unknown> }
@@ -85,15 +87,21 @@ export interface Participant { id: string; user: string; name: string; kind: "hu
 /** One op of the queue, as a person should see it. */
 export interface Queued { n: number | null; op: Record<string, unknown>; state: "waiting" | "sent" | "refused"; code?: string; why?: string; made: number }
 
-/** What became of the ops that waited when the tree was opened again. */
+/** What became of the ops that waited when the tree was opened again; what was never answered twice counts as applied. */
 export interface Report { applied: number; merged: number; unchanged: number; superseded: number; conflict: Result[]; rejected: Result[]; total: number }
 
-export interface TrashEntry { node: TreeNode; nodes: number; by: string; at: string }
+/** One deletion: its top, how many nodes lie there with it, who deleted them and when. */
+export interface TrashEntry { node: { id: string; title: string; type: NodeType }; nodes: number; seq: number; by: string; at: string }
+
+/** A confirmed change as everyone sees it: an effective op of PROTOCOL.md, with its author. */
+export type Change = { op: string; seq: number; user: string; client: string; via?: string; at: string; own: boolean } & Record<string, any>;
 
 export interface ConnectOptions {
   /** Shown to the server's operators. */
   client?: string;
-  /** Keep the queue in IndexedDB, so that it outlives the page. Default true. */
+  /** Keep the queue in IndexedDB, so that it outlives the page. Where that cannot be had, `fault` says so, and edits are
+   *  taken only while the server is there to make them durable; false: they wait in memory, and go with the page.
+   *  Default true. */
   persist?: boolean;
   /** Ask before the page is left while something is not durable and not kept. Default true. */
   guard?: boolean;
@@ -101,13 +109,33 @@ export interface ConnectOptions {
 
 export function connect(url: string, token: Token, options?: ConnectOptions): Client;
 
-/** One socket that comes back by itself. Events: `state`, `fault` (detail: the server's error or a local one). */
+/** Rejected requests: `code` as in PROTOCOL.md ER, `status` of HTTP, 0 without network. */
+export class RequestFailed extends Error { code: string; why: string; status: number }
+
+/** An id for a new node or connection. */
+export function newId(): string;
+
+/** Where a caret at UTF-16 offset `at` of `text` stands after someone's delta. */
+export function caretAfter(text: string, delta: Delta, at: number): number;
+
+/**
+ * One socket that comes back by itself. Events: `state`, `fault` (detail: { code, why, tree? }, of the server or a local
+ * one; `storage`: this browser keeps nothing), `report` (detail: { tree, report }; of a tab that was closed with unsent
+ * edits: this one has sent them).
+ *
+ * A tab has a queue of its own, under its own client_id, held by a Web Lock; one that starts takes over a queue that no
+ * tab holds. Browsers give locks to pages from https and localhost only.
+ */
 export class Client extends EventTarget {
   readonly state: "connecting" | "online" | "offline" | "refused" | "signed out";
   readonly user: string;
   readonly tenant: string;
   readonly clientId: string;
   readonly limits: Record<string, number>;
+  /** Why it is in that state, where that is known. */
+  readonly why: string;
+  /** Try now, with another token where one is given: after "signed out", or to end a wait. */
+  reconnect(token?: Token): void;
   /** Resolves once the tree is here: from the server, or, without network, from what this browser keeps of it. */
   open(tree: number): Promise<Tree>;
   /** A route of /api/v1 with this client's token; rejects with the problem document. */
@@ -115,8 +143,9 @@ export class Client extends EventTarget {
   close(): void;
 }
 
-/** Events: `change` (detail: { ops, own, replaced }), `people`, `status`, `conflict` (detail: Conflict), `report`
- *  (detail: Report), `role`, `closed` (detail: why), `version`, `progress`, `insight`. */
+/** Events: `change` (detail: { ops: Change[], own, replaced }; one's own edits without ops, when they are made), `people`,
+ *  `status` (detail: Status), `conflict` (detail: Conflict), `report` (detail: Report), `role`, `closed` (detail:
+ *  { code, why }), `version`, `progress`, `insight`. */
 export class Tree extends EventTarget {
   readonly number: number;
   readonly role: Role | null;
@@ -146,14 +175,27 @@ export class Tree extends EventTarget {
   relabel(connection: string, label: string): Promise<Result>;
   configure(set: Record<string, unknown>, unset?: string[]): Promise<Result>;
 
-  /** One's own changes, newest first; what others have changed since stays as they left it. Null: nothing to undo. */
+  /**
+   * Take back one's own newest change of this page; null: there is none of which anything still stands.
+   *
+   * What others have made of it since stays as they left it. A field is set back where it still holds what one wrote.
+   * Typing is taken back character by character: the inverse delta is transformed over everything since. A node that one
+   * made goes to the trash, unless others have changed it or put something below it; one that was deleted comes back; a
+   * connection likewise. A move goes back to the old parent and place, unless somebody has moved the node since. View
+   * state (`is_collapsed`, `canvas_state.*`) is not undone. Typing, and dragging one node, without a rest of a second is
+   * one step, as is what was made in one `group`. After a state was taken anew (`change` with `replaced`) typing before
+   * it can not be undone.
+   */
   undo(): Promise<Result[]> | null;
+  /** Take back the newest undo, by the same rules. A new edit forgets what was undone. */
   redo(): Promise<Result[]> | null;
   /** Edits made inside are undone together. */
   group<T>(edits: () => T): T;
 
   present(state: Record<string, unknown>): void;
+  /** Decide a conflict; resolves with what was done with it, now or before. Rejects with { code, why }. */
   resolve(conflict: number, choice: "mine" | "theirs" | "value", value?: unknown): Promise<Conflict["closed"]>;
+  /** What the trash holds, newest first. Rejects with RequestFailed. */
   trash(): Promise<TrashEntry[]>;
   /** Give up what the server refused; answers those ops. */
   discard(): Record<string, unknown>[];
