@@ -13,9 +13,12 @@ from sync.errors import (
 from sync.nodes import Connection, Details, Node, NodeType, Point
 from sync.ops import ImportedConnection, ImportedNode
 from treesync_client.client import Client, Connected, Lost, connect
-from treesync_client.errors import Disconnected, Rejected
+from treesync_client.errors import Disconnected, Rejected, StoreFailed, StoreInUse, StoreOfAnother
 from treesync_client.link.keeper import Token
-from treesync_client.results import Answer, Change, Conflict, Landed, Replaced
+from treesync_client.report import Report, Reported
+from treesync_client.results import Answer, Change, Conflict, Landed, Replaced, Trashed, Unstored
+from treesync_client.store.file import KeptAside
+from treesync_client.store.kept import Copied
 from treesync_client.tree import LiveTree
 
 __all__ = [
@@ -26,11 +29,13 @@ __all__ = [
     "Conflict",
     "Connected",
     "Connection",
+    "Copied",
     "Details",
     "Disconnected",
     "Forbidden",
     "ImportedConnection",
     "ImportedNode",
+    "KeptAside",
     "Landed",
     "LiveTree",
     "Lost",
@@ -40,11 +45,18 @@ __all__ = [
     "Point",
     "Rejected",
     "Replaced",
+    "Report",
+    "Reported",
     "ServerFault",
+    "StoreFailed",
+    "StoreInUse",
+    "StoreOfAnother",
     "Token",
     "TooMany",
+    "Trashed",
     "TreesyncError",
     "Unauthorised",
     "Unavailable",
+    "Unstored",
     "connect",
 ]

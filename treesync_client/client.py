@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from sync.ports import Visibility
 from sync.protocol import (
     CLOSE_TOO_BIG,
     PROTOCOL_VERSION,
+    ConflictDetail,
     Edit,
     Error,
     Hello,
@@ -41,6 +43,8 @@ from treesync_client.link.connection import websocket_dial
 from treesync_client.link.http import Api, addresses
 from treesync_client.link.keeper import Keeper, Redial, Token
 from treesync_client.link.line import Dial, LineLost
+from treesync_client.store.file import KeptAside
+from treesync_client.store.kept import Copied, Store
 from treesync_client.streams import Stream, Subscription
 from treesync_client.tree import LiveTree
 
@@ -64,14 +68,16 @@ class Lost(msgspec.Struct, frozen=True):
     wait: float
 
 
-Event = Connected | Lost | Notice | Error
+Event = Connected | Lost | Notice | Error | KeptAside | Copied
 
 
 class Client:
     """One socket of one person or agent; everything it does runs on the loop that entered it.
 
     `token` is text, or an async callable that answers a fresh one. `longest_wait` bounds the waits between attempts to
-    come back, `open_timeout` is for the first socket. `client_id` names a queue that is kept elsewhere.
+    come back, `open_timeout` is for the first socket. `client_id` names a queue that is kept elsewhere. `store` is the
+    path of a file in which queue and trees are kept: then nothing that was done is lost with the process, and a tree
+    that was open before opens without network. One file is for one server, tenant and user, and one process at a time.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Client:
         codec: CodecName = "msgpack",
         kind: ParticipantKind = "human",
         client_id: str | None = None,
+        store: Path | None = None,
         agent: str = AGENT,
         longest_wait: float = LONGEST_SECONDS,
         open_timeout: float = 30.0,
@@ -94,6 +101,9 @@ class Client:
         self.tenant = self.user = self.instance = ""
         self.failure: TreesyncError | None = None  # why it has given up
         self._own_id = client_id is None
+        self._path = store
+        self._store: Store | None = None
+        self._server = web
         self._codec = MSGPACK if codec == "msgpack" else JSON
         self._kind = kind
         self._agent = agent
@@ -119,17 +129,39 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._entered = asyncio.get_running_loop().create_future()
+        if self._path is not None:
+            self._take_up(Store.open(self._path))
         self._running = asyncio.create_task(self._run(), name=f"treesync-client:{self.client_id}")
         try:
             async with asyncio.timeout(self._open_timeout):
                 await self._entered
         except TimeoutError:
-            await self.close()
-            raise Unavailable(f"no server within {self._open_timeout:g} s") from None
+            if not self._has_owner:
+                await self.close()
+                raise Unavailable(f"no server within {self._open_timeout:g} s") from None
         except BaseException:
             await self.close()
             raise
         return self
+
+    def _take_up(self, store: Store) -> None:
+        """Go on where the file ends: under its client_id, with every tree that has something to send."""
+        self._store = store
+        self.client_id, self.tenant, self.user = store.client_id, store.tenant, store.user
+        for news in store.news:
+            self._events.put(news)
+        for number in [tree.number for tree in store.trees.values() if tree.entries]:
+            self._tree(number)
+
+    @property
+    def store_news(self) -> list[KeptAside | Copied]:
+        """What was found wrong with the file when it was opened, and what was done about it."""
+        return [] if self._store is None else list(self._store.news)
+
+    @property
+    def _has_owner(self) -> bool:
+        """Whether a file says who we are, so that there is something to work on without a server."""
+        return self._store is not None and bool(self._store.user)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -149,6 +181,17 @@ class Client:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._give_up(Disconnected("the client was closed"))
+        if self._store is not None:
+            self._store.close()
+
+    @contextlib.asynccontextmanager
+    async def offline(self) -> AsyncIterator[None]:
+        """Let go of the socket: edits show and queue, and go when the block ends. Trees that are here can be opened."""
+        await self._keeper.let_go()
+        try:
+            yield
+        finally:
+            self._keeper.come_back()
 
     async def _run(self) -> None:
         try:
@@ -180,12 +223,32 @@ class Client:
             if self._keeper.is_open:
                 self._welcome_tree(tree)
         try:
-            await tree.wait_opened()
+            await tree.wait_opened(offline=not self._keeper.is_open)
         except TreesyncError:
             if not len(tree.core.queue):
                 self._trees.pop(number, None)
             raise
         return tree
+
+    @property
+    def trees(self) -> dict[int, LiveTree]:
+        """Those that are open here, and those whose queue goes on from the file, by number."""
+        return dict(self._trees)
+
+    def export(self) -> dict[str, Any]:
+        """All that has not reached the server, of every tree, as values for JSON (`LiveTree.export`)."""
+        return {
+            "server": self._server,
+            "tenant": self.tenant,
+            "user": self.user,
+            "client_id": self.client_id,
+            "trees": [tree.export() for tree in self._trees.values()],
+        }
+
+    async def conflicts(self) -> list[ConflictDetail]:
+        """Our open conflict records in all trees."""
+        page = await self.request("GET", "/conflicts")
+        return msgspec.convert(page["conflicts"], list[ConflictDetail])
 
     def _tree(self, number: int) -> LiveTree:
         tree = LiveTree(
@@ -194,7 +257,11 @@ class Client:
             post=self._post,
             wait=self._retries.wait,
             measure=lambda op: len(self._codec.encode_value(op)),
+            request=self.request,
         )
+        if self._store is not None:
+            tree.core.keep(self._store)
+            tree.core.following.become(self.user, self.client_id)
         self._trees[number] = tree
         return tree
 
@@ -243,6 +310,8 @@ class Client:
         )
 
     def welcomed(self, welcome: Welcome) -> None:
+        if self._store is not None:
+            self._store.claim(self._server, welcome.tenant, welcome.user)
         self.tenant, self.user, self.instance = welcome.tenant, welcome.user, welcome.instance
         self.limits = welcome.limits
         self._events.put(Connected(welcome.instance))
@@ -279,7 +348,7 @@ class Client:
         for queue in queues:
             queue.worn_out = True
         if not any(queue.has_numbered for queue in queues):
-            self.client_id = secrets.token_hex(8)
+            self.client_id = secrets.token_hex(8) if self._store is None else self._store.renew()
             raise Redial("a new client_id is needed")
 
     def lost(self, lost: LineLost) -> None:
@@ -291,6 +360,8 @@ class Client:
 
     def waits(self, lost: LineLost, seconds: float) -> None:
         self._events.put(Lost(lost.why, lost.code, seconds))
+        if self._has_owner and self._entered is not None and not self._entered.done():
+            self._entered.set_result(None)  # there is no server now, and there is work to go on with
 
     # ---- edits by HTTP
 

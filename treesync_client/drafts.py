@@ -16,8 +16,9 @@ from sync import effects
 from sync.effects import Effect
 from sync.ops import Op, Text, Update
 from sync.text import Delta, difference, transformed
+from treesync_client.entry import Entry
 from treesync_client.fields import Field, text_after, touches
-from treesync_client.queue import Entry, Queue
+from treesync_client.queue import Queue
 
 
 class Drafts:

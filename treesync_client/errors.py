@@ -2,9 +2,12 @@
 
     TreesyncError
     ├── ClientFault
-    │   └── Rejected            an op without effect, with the protocol's code and the reason
+    │   ├── Rejected            an op without effect, with the protocol's code and the reason
+    │   ├── StoreInUse          another process has the queue's file
+    │   └── StoreOfAnother      the file holds the queue of another server, tenant or user
     └── ServerFault
-        └── Disconnected        the client has given up, or was closed; `close_code` says why where a socket told
+        ├── Disconnected        the client has given up, or was closed; `close_code` says why where a socket told
+        └── StoreFailed         the queue's file cannot be read or written: the disk is full, or may not be written
 
 `open` also raises `NotFound`, `Forbidden` and `TooMany`; nothing the client sends is lost by any of them: what was not
 answered stays in the tree's queue (`LiveTree.unanswered`).
@@ -33,6 +36,24 @@ class Disconnected(ServerFault):
     def __init__(self, why: str, close_code: int | None = None) -> None:
         super().__init__(why)
         self.close_code = close_code
+
+
+class StoreInUse(ClientFault):
+    """One file is one queue with one writer (SEMANTICS 4): close the other process, or give this one its own file."""
+
+    code = "store_in_use"
+
+
+class StoreOfAnother(ClientFault):
+    """A queue belongs to one server, tenant and user; it would be wrong anywhere else."""
+
+    code = "store_of_another"
+
+
+class StoreFailed(ServerFault):
+    """Nothing was stored, and nothing is sent that is not stored."""
+
+    code = "unstored"
 
 
 _KINDS: dict[str, type[TreesyncError]] = {

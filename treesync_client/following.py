@@ -14,7 +14,8 @@ from sync.nodes import State
 from sync.ops import Op
 from sync.protocol import FrameAuthor, Ops, Snapshot
 from treesync_client.drafts import Drafts
-from treesync_client.queue import Entry, Queue
+from treesync_client.entry import Entry
+from treesync_client.queue import Queue
 from treesync_client.replica import Replica
 from treesync_client.results import Change
 
@@ -31,6 +32,7 @@ class Following:
         self.drafts = Drafts(queue, self.replica.text)
         self.user = self.client = self.epoch = ""
         self.former_clients: set[str] = set()
+        self._highest = 0  # the newest seq of this epoch that was ever heard of
         self._measure = measure
         self._parts: list[State] = []
 
@@ -65,6 +67,8 @@ class Following:
 
     def _rebase(self, message: Snapshot) -> None:
         known, self.epoch = self.epoch, message.position.epoch
+        if known != self.epoch or message.reason == "ahead":
+            self._highest = 0
         if not known:
             return
         if known != self.epoch or message.reason == "ahead":
@@ -75,6 +79,16 @@ class Following:
         else:
             self.drafts.replaced(message.last_n)
         self.reached(message.position.seq)
+
+    @property
+    def base(self) -> int | None:
+        """The base of a delta that is sent now. A state that was asked for may be older than the one before, until the
+        ops after it have come (SEMANTICS 8): a delta that does not stand on our own last op would never be taken."""
+        return self.replica.seq if self.replica.seq >= self._highest else None
+
+    def heard_of(self, seq: int) -> None:
+        """There is an op of that seq, here or not yet."""
+        self._highest = max(self._highest, seq)
 
     def reached(self, seq: int) -> list[Entry]:
         """Confirmed state stands at `seq`: what is settled by then leaves the queue, and is answered here."""
@@ -96,6 +110,7 @@ class Following:
         self.replica.hide()
         self.drafts.look()
         self.replica.confirm(frame, passed)
+        self.heard_of(frame.seq)
         self.reached(frame.seq)
         return changes
 

@@ -7,28 +7,27 @@ waits: where time must pass, `Outside.pause` is asked to call `resume` later.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
-from sync.codec import JSON
 from sync.errors import TreesyncError
 from sync.limits import Limits
 from sync.ops import Op, Text
 from sync.protocol import (
-    ClientMessage,
+    Choice,
     Close,
-    Edit,
+    ConflictNews,
     Error,
     Mode,
     Notice,
     Open,
     Ops,
     Outcome,
-    ParticipantView,
     PresenceUpdate,
     PresenceView,
+    Resolved,
+    Result,
     Resumed,
     Role,
     RoleChanged,
@@ -39,51 +38,28 @@ from sync.protocol import (
 from sync.tree import Tree
 from sync.values import Refused
 from sync.verdict import Asking, SetAside
-from treesync_client.errors import Disconnected, Rejected, fault
+from treesync_client.deciding import Decided, Deciding
+from treesync_client.entry import Entry, Settle
+from treesync_client.errors import Disconnected, Rejected, StoreFailed, fault
 from treesync_client.following import Following
-from treesync_client.queue import Entry, Settle
-from treesync_client.results import Change, Replaced
+from treesync_client.keeping import Keeping
+from treesync_client.outside import Outside
+from treesync_client.people import People
+from treesync_client.report import Reporting
+from treesync_client.results import Replaced, Unstored
 from treesync_client.sending import LATER, After, Sending
+from treesync_client.store.kept import Store
+from treesync_client.wire import measured
 
 Status = Literal["away", "opening", "open", "gone"]
-News = Change | Replaced | RoleChanged | Notice | PresenceView | VersionKept | Error
 _EDITING: tuple[Role, ...] = ("editor", "owner")
 _REFUSED_HERE = ("invalid", "too_large")  # what no change of anyone else could mend
-
-
-def _measured(op: Op) -> int:
-    """Bytes in either codec at most."""
-    return len(JSON.encode_value(op))
-
-
-class Outside(Protocol):
-    """What an open tree needs done for it."""
-
-    def say(self, message: ClientMessage) -> None: ...
-
-    def post(self, edit: Edit) -> None:
-        """An edit too large for a message; its outcome, or an error with its `ref`, comes back through `hear`."""
-        ...
-
-    def pause(self, failures: int) -> None:
-        """Call `resume` after a while that grows with the failures."""
-        ...
-
-    def tell(self, news: News) -> None: ...
-
-    def opened(self) -> None:
-        """The tree is here, or here again."""
-        ...
-
-    def gone(self, error: TreesyncError) -> None:
-        """It will not be opened again by itself. What is unanswered stays in the queue."""
-        ...
 
 
 class OpenTree:
     """See the module. `welcomed` comes first: it says who we are."""
 
-    def __init__(self, number: int, outside: Outside, measure: Callable[[Op], int] = _measured) -> None:
+    def __init__(self, number: int, outside: Outside, measure: Callable[[Op], int] = measured) -> None:
         """`measure` answers how many bytes an op is on the wire."""
         self.number = number
         self.sending = Sending(number)
@@ -92,18 +68,20 @@ class OpenTree:
         self.replica = self.following.replica
         self.status: Status = "away"
         self.role: Role | None = None
-        self.participants: dict[str, ParticipantView] = {}
+        self.people = People()
+        self.deciding = Deciding(number)
+        self.reporting = Reporting()
+        self.keeping: Keeping | None = None
+        self.queue.answered = self._answered
         self.resyncs = 0  # times this replica differed from the server's digest
         self._outside = outside
         self._measure = measure
         self._open_ref = 0
-        self._own_id = ""  # as a participant
         self._paused = False
         self._asks_later = False  # the tree is opened when the pause is over
         self._ended: TreesyncError | None = None
         self._differs = False  # from the server's digest, until the next state comes
         self._failures = 0  # of openings and of frames that do not follow, in a row
-        self._presence: dict[str, Any] | None = None
 
     @property
     def client_id(self) -> str:
@@ -136,9 +114,8 @@ class OpenTree:
         if self.status == "gone":
             return
         self.status = "away"
-        left, self.participants = list(self.participants), {}
-        if left:
-            self._outside.tell(PresenceView(tree=self.number, left=left))
+        if (left := self.people.lost(self.number)) is not None:
+            self._outside.tell(left)
 
     def resume(self) -> None:
         """The pause is over."""
@@ -185,7 +162,7 @@ class OpenTree:
 
     def present(self, state: dict[str, Any]) -> None:
         """What the others see of us; said again whenever the tree is opened."""
-        self._presence = state
+        self.people.own_state = state
         if self.status == "open":
             self._outside.say(PresenceUpdate(tree=self.number, state=state))
 
@@ -195,12 +172,70 @@ class OpenTree:
         self.replica.hide()
         return ops
 
+    def discard(self) -> list[Op]:
+        """Give up all that has no answer and is not on its way, and what was kept of rejected ops; answers it."""
+        given_up = self.sending.discard()
+        if self.keeping is not None:
+            given_up += self.keeping.discard_uncertain()
+        for entry in self.reporting.report.rejected:
+            given_up.append(entry.op)
+            self.reporting.dismiss(entry.op)
+        self.replica.hide()
+        self.save()
+        return given_up
+
+    def resolve(self, conflict: int, choice: Choice, value: Any, decided: Decided) -> None:
+        """Decide a conflict; the decision waits for a socket where there is none."""
+        if self.status == "gone":
+            decided(self._ended or Disconnected("the tree is closed"))
+            return
+        message = self.deciding.ask(self.sending.next_ref(), conflict, self.replica.seq, choice, value, decided)
+        if self.status == "open":
+            self._outside.say(message)
+
     def flush(self) -> None:
-        """Send what may go."""
+        """Send what may go. Its numbers are stored before."""
         if self.status != "open" or self._paused:
             return
-        for edit, too_large in self.sending.edits(self.following.client, self.following.epoch, self.replica.seq):
+        edits = self.sending.edits(self.following.client, self.following.epoch, self.following.base)
+        if edits and not self.save(sending=True):
+            self._pause(1)
+            return
+        for edit, too_large in edits:
             (self._outside.post if too_large else self._outside.say)(edit)
+
+    # ---- the file
+
+    def keep(self, store: Store) -> None:
+        """Take up what the file holds of this tree, and keep it level from now on. Raises StoreFailed."""
+        self.keeping = Keeping(store, self.number, self.following, self.reporting, self._measure)
+        self.keeping.load()
+        self.role = self.keeping.role
+
+    def save(self, *, sending: bool = False) -> bool:
+        """Bring the file level; answers whether it is. What is new and cannot be stored is refused; where it was just
+        about to be sent, nothing is."""
+        if self.keeping is None:
+            return True
+        try:
+            self.keeping.save()
+        except StoreFailed as failed:
+            if sending:
+                self.sending.lost()
+            self.queue.refuse_unstored(failed)
+            self.replica.hide()
+            self._outside.tell(Unstored(failed.why))
+            return False
+        return True
+
+    def _answered(self, entry: Entry, result: Result) -> None:
+        if entry.mode == "replay":
+            self.reporting.answered(entry.place, entry.op, result)
+
+    def _report(self) -> None:
+        """Once the last op of a replay is answered."""
+        if not self.reporting.complete and not any(entry.mode == "replay" for entry in self.queue.unanswered()):
+            self._outside.tell(self.reporting.end())
 
     # ---- what the server says
 
@@ -211,14 +246,17 @@ class OpenTree:
                 self._ops(message)
             case Outcome():
                 after = self.sending.answered(message)
+                self.following.heard_of(message.seq)
                 self.following.reached(self.replica.seq)
+                self._report()
                 self._go_on(after)
             case Snapshot():
                 self._snapshot(message)
             case Resumed() if message.ref == self._open_ref:
                 self._entered(message)
             case PresenceView():
-                self._hear_presence(message)
+                self.people.hear(message)
+                self._outside.tell(message)
             case RoleChanged():
                 self._become(message.role)
                 self._outside.tell(message)
@@ -227,6 +265,11 @@ class OpenTree:
                 self._notice(message)
             case Error():
                 self._error(message)
+            case Resolved():
+                self.deciding.answered(message)
+            case ConflictNews():
+                self.deciding.news(message)
+                self._outside.tell(message)
             case VersionKept():
                 self._outside.tell(message)
             case _:
@@ -256,7 +299,10 @@ class OpenTree:
     def _snapshot(self, message: Snapshot) -> None:
         if message.ref is not UNSET and message.ref != self._open_ref:
             return  # of an opening that was given up
-        if not self.following.snapshot(message):
+        last = self.following.snapshot(message)
+        if self.keeping is not None:
+            self.keeping.snapshot(message)
+        if not last:
             return
         self._differs = False
         self._outside.tell(Replaced(seq=message.position.seq, reason=message.reason or ""))
@@ -267,19 +313,22 @@ class OpenTree:
 
     def _entered(self, message: Snapshot | Resumed) -> None:
         self.status = "open"
-        self.participants = {one.id: one for one in message.participants}
-        self._own_id = message.you or ""
+        self.people.entered(message)
         self.queue.opened(message.last_n)
         self.queue.replay()
         self.replica.hide()
         self._become(message.role)
         self._outside.opened()
-        if self._presence is not None:
-            self.present(self._presence)
+        if self.people.own_state is not None:
+            self.present(self.people.own_state)
+        for decision in self.deciding.entered(message.conflicts):
+            self._outside.say(decision)
         self.flush()
 
     def _become(self, role: Role) -> None:
         self.role = role
+        if self.keeping is not None:
+            self.keeping.role = role
         if role in _EDITING:
             self.queue.release()
 
@@ -291,6 +340,8 @@ class OpenTree:
             return
         for change in self.following.frame(frame):
             self._outside.tell(change)
+        if self.keeping is not None:
+            self.keeping.frame(frame)
         if self.following.agrees(frame):
             self._failures = 0
             self.flush()
@@ -312,14 +363,6 @@ class OpenTree:
         self._asks_later = True
         self._pause(failures)
 
-    def _hear_presence(self, message: PresenceView) -> None:
-        for one in message.participants:
-            if one.id != self._own_id:
-                self.participants[one.id] = one
-        for gone in message.left:
-            self.participants.pop(gone, None)
-        self._outside.tell(message)
-
     # ---- notices and errors
 
     def _notice(self, notice: Notice) -> None:
@@ -330,6 +373,8 @@ class OpenTree:
             self._ask_later(1)
 
     def _error(self, error: Error) -> None:
+        if self.deciding.failed(error):
+            return
         if self.sending.owns(error.ref):
             self._go_on(self.sending.failed(error), error)
         elif self.status == "opening" and error.ref == self._open_ref:
@@ -349,14 +394,5 @@ class OpenTree:
             self.status = "gone"
             self._ended = error
             self.queue.give_up(error)
+            self.deciding.end(error)
             self._outside.gone(error)
-
-
-def checked(op: Op) -> Op:
-    """The op as the server's decoder would read it. Raises Rejected where it could not."""
-    try:
-        numbered = msgspec.to_builtins(op) | {"n": 1}
-        read: Op = msgspec.convert(numbered, Op, strict=True)
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        raise Rejected(str(error), code="invalid", op=op) from error
-    return read

@@ -15,84 +15,10 @@ from sync.errors import TreesyncError
 from sync.limits import Limits
 from sync.ops import Op, Text
 from sync.protocol import UNCONSUMED, Mode, Result
-from sync.text import Delta
+from treesync_client.entry import ENVELOPE_BYTES, Entry, Parcel
 from treesync_client.errors import Rejected
 from treesync_client.fields import Busy, folded, touches
-from treesync_client.results import Answer, Landed, answer_of
-
-ENVELOPE_BYTES = 256  # what stands around the ops of an edit: about 90 bytes, and room for a long number or two
-NUMBER_BYTES = 24  # n and base are put in after an op was measured
-
-
-Settle = Callable[[Answer | TreesyncError], None]
-
-
-class Entry:
-    """One op and what is known of it. `op` is as it was sent, or will be; `local` is the delta of a text op as it
-    stands on confirmed text now, while the one that was sent never changes (SEMANTICS 14)."""
-
-    __slots__ = (
-        "dropped",
-        "flying",
-        "held",
-        "hidden",
-        "landed_as",
-        "local",
-        "mode",
-        "n",
-        "op",
-        "place",
-        "settled_at",
-        "size",
-        "unsaved",
-        "waiting",
-    )
-
-    def __init__(self, op: Op, mode: Mode, size: int, settle: Settle | None = None) -> None:
-        self.op = op
-        self.mode = mode
-        self.size = size + NUMBER_BYTES
-        self.waiting = [] if settle is None else [settle]
-        self.local: Delta = op.delta if isinstance(op, Text) else []
-        self.place = 0  # where it stands in the queue's file
-        self.unsaved = True  # differs from what the file says
-        self.n: int | None = None
-        self.landed_as: int | None = None  # the seq that its answer told
-        self.flying = False
-        self.held = False  # refused for want of a right; goes again when the right is back
-        self.hidden = False  # confirmed state shows it already, or shows why it cannot be shown
-        self.dropped = False  # refused unread: its number is free again
-        self.settled_at: int | None = None  # the seq with which it leaves
-
-    @property
-    def shown(self) -> Op:
-        """What the view applies over confirmed state."""
-        return msgspec.structs.replace(self.op, delta=self.local) if isinstance(self.op, Text) else self.op
-
-    def settle(self, answer: Answer | TreesyncError) -> None:
-        """Tell everyone who waits for its answer; it may be called more than once, the first holds."""
-        for settle in self.waiting:
-            settle(answer)
-
-    def rewrite(self, op: Op, size: int) -> None:
-        """Make it another op: it has no number yet, or the server knows none of it."""
-        self.op = op
-        self.local = op.delta if isinstance(op, Text) else []
-        self.size = size + NUMBER_BYTES
-        self.unsaved = True
-
-
-class Parcel(msgspec.Struct):
-    """Ops that go in one edit."""
-
-    mode: Mode
-    entries: list[Entry]
-    size: int
-    by_http: bool = False  # larger than any message may be (SEMANTICS 28)
-
-    @property
-    def ops(self) -> list[Op]:
-        return [entry.op for entry in self.entries]
+from treesync_client.results import Landed, answer_of
 
 
 class Queue:
@@ -105,6 +31,9 @@ class Queue:
         self.refusals = 0  # rounds in a row that ended in a refusal without any progress
         self.refused_code: str | None = None  # of the round that ends now; a gap only where nothing else was said
         self.holds_text = False  # whether it ever held a delta since it was last empty
+        self.places = 0  # ops it has ever held
+        self.removed: list[int] = []  # places of those that are in the file and no longer here
+        self.answered: Callable[[Entry, Result], None] = lambda entry, result: None
         self._known_n = 0  # the last n the server has said it knows of this client
         self._entries: deque[Entry] = deque()
         self._by_number: dict[int, Entry] = {}
@@ -139,6 +68,18 @@ class Queue:
     # ---- sending
 
     def add(self, entry: Entry) -> None:
+        self.places += 1
+        entry.place = self.places
+        self._hold(entry)
+
+    def put_back(self, entry: Entry) -> None:
+        """One that was kept, with its place, and its number where it has one."""
+        self.places = max(self.places, entry.place)
+        if entry.n is not None:
+            self._by_number[entry.n] = entry
+        self._hold(entry)
+
+    def _hold(self, entry: Entry) -> None:
         self._entries.append(entry)
         self.holds_text = self.holds_text or isinstance(entry.op, Text)
 
@@ -159,20 +100,20 @@ class Queue:
         entry.rewrite(made, measure(made))
         return entry
 
-    def take(self, limits: Limits, message_bytes: int, most_ops: int, seq: int = 0) -> list[Parcel]:
+    def take(self, limits: Limits, message_bytes: int, most_ops: int, seq: int | None = 0) -> list[Parcel]:
         """All that may go now, numbered, in as few edits as the limits allow; nothing while anything is under way, so
-        that what piles up meanwhile goes together. `seq`: to which deltas are level with confirmed text."""
+        that what piles up meanwhile goes together. `seq`: the base of deltas; None: none may go now."""
         if self._flying:
             return []
-        self._purge()
+        self.purge()
         parcels: list[Parcel] = []
         busy = self._busy()
         for entry in list(self.unanswered()):
             too_big = entry.size + ENVELOPE_BYTES > message_bytes
-            blocked = entry.held or (entry.n is None and (self.worn_out or _waits(entry, busy)))
+            blocked = entry.held or (entry.n is None and (self.worn_out or _waits(entry, busy, seq)))
             if blocked or self._flying >= limits.unanswered_ops or (too_big and parcels):
                 break
-            self._number(entry, seq)
+            self._number(entry, seq or 0)
             busy.add(entry.op)
             if not parcels or not _fits(parcels[-1], entry, message_bytes, min(most_ops, limits.edit_ops)):
                 parcels.append(Parcel(entry.mode, [], ENVELOPE_BYTES, by_http=too_big))
@@ -243,6 +184,7 @@ class Queue:
         entry.settled_at = seq
         answer = answer_of(result, entry.op)
         entry.landed_as = answer.seq if isinstance(answer, Landed) else None
+        self.answered(entry, result)
         entry.settle(answer)
 
     def _refuse(self, entry: Entry, result: Result) -> None:
@@ -279,6 +221,8 @@ class Queue:
         while self._entries and (at := self._entries[0].settled_at) is not None and at <= seq:
             left.append(self._entries.popleft())
             self._forget(left[-1])
+            if left[-1].stored:
+                self.removed.append(left[-1].place)
         self.holds_text = self.holds_text and bool(self._entries)
         return left
 
@@ -292,8 +236,23 @@ class Queue:
         for entry in list(self.unanswered()):
             entry.settle(error)
 
-    def _purge(self) -> None:
-        """Nothing is under way, so everything behind a dropped op was refused and its number is not used."""
+    def set_apart(self, entries: list[Entry]) -> None:
+        """They are kept in the file, and are this queue's no more."""
+        gone = set(map(id, entries))
+        self._entries = deque(entry for entry in self._entries if id(entry) not in gone)
+
+    def refuse_unstored(self, error: TreesyncError) -> None:
+        """What came last could not be stored: it is not kept in memory alone, and its author is told."""
+        refused = [entry for entry in self._entries if not entry.stored and entry.settled_at is None]
+        for entry in reversed(refused):
+            if entry.n is not None and not entry.flying:
+                self._unnumber(entry)
+            entry.settle(error)
+        gone = set(map(id, refused))
+        self._keep([entry for entry in self._entries if id(entry) not in gone])
+
+    def purge(self) -> None:
+        """Let go of what was dropped. Nothing is under way: the numbers behind it are free."""
         first = next((entry for entry in self._entries if entry.dropped), None)
         if first is None:
             return
@@ -302,7 +261,13 @@ class Queue:
             behind = behind or entry is first
             if behind and entry.n is not None and entry.settled_at is None:
                 self._unnumber(entry)
-        self._entries = deque(entry for entry in self._entries if not entry.dropped)
+        self._keep([entry for entry in self._entries if not entry.dropped])
+
+    def _keep(self, entries: list[Entry]) -> None:
+        """Only these; the others are gone."""
+        kept = set(map(id, entries))
+        self.removed.extend(entry.place for entry in self._entries if entry.stored and id(entry) not in kept)
+        self._entries = deque(entries)
 
     def _unnumber(self, entry: Entry) -> None:
         assert entry.n is not None, "only what has a number loses it"
@@ -360,11 +325,11 @@ class Queue:
         for entry in self._entries:
             if entry.settled_at is not None:
                 self._forget(entry)
-        self._entries = deque(entry for entry in self._entries if entry.settled_at is None)
+        self._keep([entry for entry in self._entries if entry.settled_at is None])
 
 
-def _waits(entry: Entry, busy: Busy) -> bool:
-    return isinstance(entry.op, Text) and busy.holds(entry.op)
+def _waits(entry: Entry, busy: Busy, seq: int | None) -> bool:
+    return isinstance(entry.op, Text) and (seq is None or busy.holds(entry.op))
 
 
 def _fits(parcel: Parcel, entry: Entry, message_bytes: int, most_ops: int) -> bool:

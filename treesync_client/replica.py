@@ -21,8 +21,8 @@ from sync.protocol import FrameAuthor, Ops
 from sync.tree import Before, Held, HeldConnection, HeldDetails, Tree
 from sync.values import Refused, read
 from sync.verdict import Asking, SetAside, Verdict
+from treesync_client.entry import Entry
 from treesync_client.fields import Field, as_text
-from treesync_client.queue import Entry
 
 # A snapshot says nothing of who changed what: to judging here nobody did, and the server's answer corrects it
 _UNKNOWN = {CREATED: Mark(0, "", "")}
@@ -71,6 +71,12 @@ class Replica:
             passed(seq, effect, author)
         if frame.seq > self.position.seq:
             self.position = Position(self.position.epoch, frame.seq, frame.mark)
+
+    @property
+    def state(self) -> State:
+        """Confirmed state, whole."""
+        self.hide()
+        return self._tree.state()
 
     def text(self, field: Field) -> str:
         """The confirmed text of a field; the empty text where there is none. Nothing is shown over it meanwhile."""

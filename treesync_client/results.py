@@ -63,11 +63,35 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Unstored(msgspec.Struct, frozen=True):
+    """The queue's file could not be written: what was new is refused, what is stored waits until it can be sent."""
+
+    why: str
+
+
+class Trashed(msgspec.Struct, frozen=True, kw_only=True):
+    """One deletion: its top node, how many nodes it took, who did it, at which seq and when."""
+
+    node: str
+    title: str = ""
+    type: str = ""
+    nodes: int
+    seq: int = 0
+    by: str = ""
+    at: str = ""
+
+
+def first_answer(result: Result) -> Result:
+    """Of a duplicate its first result."""
+    if result.status != "duplicate":
+        return result
+    first = {"n": result.n, "status": "unknown"} if result.first is UNSET else {"n": result.n, **result.first}
+    return msgspec.convert(first, Result)
+
+
 def answer_of(result: Result, op: Op) -> Answer | Rejected:
-    """The answer to an op whose n is consumed. A duplicate is answered by its first result."""
-    if result.status == "duplicate":
-        first = {"n": result.n, "status": "unknown"} if result.first is UNSET else {"n": result.n, **result.first}
-        result = msgspec.convert(first, Result)
+    """The answer to an op whose n is consumed."""
+    result = first_answer(result)
     match result.status:
         case "rejected":
             return Rejected(result.why or "", code=result.code or "invalid", op=op)

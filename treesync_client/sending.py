@@ -13,8 +13,9 @@ from msgspec import UNSET, UnsetType
 from sync.limits import Limits
 from sync.ops import Op
 from sync.protocol import Edit, Error, Outcome
+from treesync_client.entry import Entry, Parcel
 from treesync_client.errors import Rejected
-from treesync_client.queue import Entry, Parcel, Queue
+from treesync_client.queue import Queue
 
 _STALE_ROUNDS = 3  # refusals as `stale` before the tree is opened again: catching up takes a moment, a restore stays
 LATER = frozenset({"rate", "unavailable", "internal"})  # an `error` with one of these is over after a while
@@ -39,8 +40,9 @@ class Sending:
         self._refs += 1
         return self._refs
 
-    def edits(self, client_id: str, epoch: str, seq: int) -> list[tuple[Edit, bool]]:
-        """What goes now, over confirmed state at `seq`, and of each edit whether it is too large for a message."""
+    def edits(self, client_id: str, epoch: str, seq: int | None) -> list[tuple[Edit, bool]]:
+        """What goes now, and of each edit whether it is too large for a message. `seq` is the base of deltas; None: no
+        delta may go."""
         message_bytes = min(self.message_bytes, self.limits.message_bytes)
         parcels = self.queue.take(self.limits, message_bytes, self._most_ops, seq)
         return [(self._edit(parcel, client_id, epoch), parcel.by_http) for parcel in parcels]
@@ -101,6 +103,16 @@ class Sending:
         if code == "stale" and self.queue.refusals % _STALE_ROUNDS == 0:
             return "open"
         return "wait"
+
+    def discard(self) -> list[Op]:
+        """Give up what is not on its way; answers it. What has a number and may have arrived goes too: its answer will
+        be nobody's, and its effect shows."""
+        given_up = [entry for entry in self.queue.unanswered() if not entry.flying]
+        for entry in given_up:
+            self.queue.drop(entry, Rejected("discarded", code="discarded", op=entry.op))
+        if not self.queue.flying:
+            self.queue.purge()
+        return [entry.op for entry in given_up]
 
     def discard_held(self) -> list[Op]:
         """Give up what was refused for want of a right; answers it."""

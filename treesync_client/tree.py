@@ -7,22 +7,35 @@ the op was set aside, or the exception `Rejected`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from sync import ops
 from sync.errors import TreesyncError
 from sync.identity import Position
 from sync.nodes import Connection, Details, Node
-from sync.protocol import ClientMessage, Edit, Mode, ParticipantView, Role
+from sync.protocol import (
+    ClientMessage,
+    ConflictNews,
+    Edit,
+    Mode,
+    ParticipantView,
+    Role,
+)
 from sync.tree import Held, HeldConnection, Tree
+from treesync_client.answering import seen, settle
 from treesync_client.editing import Editing
 from treesync_client.errors import Disconnected, Rejected
-from treesync_client.opened import News, OpenTree, checked
+from treesync_client.opened import OpenTree
+from treesync_client.outside import News
+from treesync_client.rescue import Rescue
 from treesync_client.results import Answer, Change, Replaced
 from treesync_client.streams import Stream, Subscription
+from treesync_client.wire import checked
 
 T = TypeVar("T")
+SAVE_SECONDS = 0.2  # that what was heard may wait for the file: it can be asked for again, and frames come in crowds
 
 
 class Live(Mapping[str, T], Generic[T]):
@@ -48,7 +61,7 @@ class Live(Mapping[str, T], Generic[T]):
         return self._count()
 
 
-class LiveTree(Editing):
+class LiveTree(Editing, Rescue):
     """One open tree of a client; `Client.open` gives it."""
 
     def __init__(
@@ -59,14 +72,19 @@ class LiveTree(Editing):
         post: Callable[[LiveTree, Edit], None],
         wait: Callable[[int], float],
         measure: Callable[[Any], int],
+        request: Callable[[str, str], Awaitable[Any]],
     ) -> None:
-        """`wait` answers how long to wait after so many failures, `measure` how many bytes an op is on the wire."""
+        """`wait` answers how long to wait after so many failures, `measure` how many bytes an op is on the wire,
+        `request` asks a route of HTTP."""
+        super().__init__()
         self.number = number
         self.core = OpenTree(number, self, measure)
         self._say = say
         self._post = post
         self._wait = wait
         self._measure = measure
+        self._request = request
+        self._saving: asyncio.TimerHandle | None = None
         self._changes: Stream[Change | Replaced] = Stream(_lagging)
         self._events: Stream[News] = Stream()
         self._opening: list[asyncio.Future[None]] = []
@@ -124,19 +142,14 @@ class LiveTree(Editing):
         return self.core.replica.digest
 
     @property
-    def unanswered(self) -> list[ops.Op]:
-        """Ops without a final answer, oldest first."""
-        return [entry.op for entry in self.core.queue.unanswered()]
-
-    @property
     def participants(self) -> dict[str, ParticipantView]:
         """Who else is here, by participant id."""
-        return dict(self.core.participants)
+        return dict(self.core.people.others)
 
     @property
     def presence(self) -> dict[str, dict[str, Any]]:
         """What the others show of themselves, by participant id."""
-        return {one.id: one.state for one in self.core.participants.values()}
+        return {one.id: one.state for one in self.core.people.others.values()}
 
     # ---- following
 
@@ -211,8 +224,10 @@ class LiveTree(Editing):
     def tell(self, news: News) -> None:
         if isinstance(news, Change | Replaced):
             self._changes.put(news)
-        else:
-            self._events.put(news)
+            return
+        self._events.put(news)
+        if isinstance(news, ConflictNews):
+            self.tell_hooks(news.conflict)
 
     def opened(self) -> None:
         _resolve(self._opening)
@@ -235,10 +250,20 @@ class LiveTree(Editing):
         """After each message: whoever waits for progress looks again."""
         if self._moved:
             _resolve(self._moved)
+        if self.core.keeping is not None and self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
 
-    async def wait_opened(self) -> None:
-        """Until the tree is here. Raises what the server answered instead."""
-        if self.core.status == "open":
+    def _save(self) -> None:
+        """Bring the file level with what was heard; a state that is written anew goes in parts."""
+        self._saving = None
+        keeping = self.core.keeping
+        if self.core.save() and keeping is not None and keeping.is_behind:
+            self._saving = asyncio.get_running_loop().call_later(0, self._save)
+
+    async def wait_opened(self, *, offline: bool) -> None:
+        """Until the tree is here: at once where there is no socket and it was here before. Raises what the server
+        answered instead."""
+        if self.core.status == "open" or (offline and self.position is not None):
             return
         opening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._opening.append(opening)
@@ -246,9 +271,10 @@ class LiveTree(Editing):
 
     def end(self, error: TreesyncError) -> None:
         """The client is closed or has given up."""
-        for timer in (self._flushing, self._pausing):
+        for timer in (self._flushing, self._pausing, self._saving):
             if timer is not None:
                 timer.cancel()
+        self.core.save()
         self.core.end(error)
 
     def _flush_soon(self) -> None:
@@ -259,22 +285,14 @@ class LiveTree(Editing):
     def _flush(self) -> None:
         self._flushing = None
         self.core.flush()
+        self.core.save()
 
 
 def _answering() -> tuple[asyncio.Future[Answer], Callable[[Answer | TreesyncError], None]]:
     """A future, and what takes its answer; the first holds."""
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-    future.add_done_callback(_seen)
-
-    def settle(answer: Answer | TreesyncError) -> None:
-        if future.done():
-            return
-        if isinstance(answer, TreesyncError):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
-
-    return future, settle
+    future.add_done_callback(seen)
+    return future, partial(settle, future)
 
 
 def _lagging(newest: Change | Replaced) -> Change | Replaced:
@@ -293,11 +311,5 @@ def _resolve(waiting: list[asyncio.Future[None]], error: TreesyncError | None = 
             future.set_result(None)
         else:
             future.set_exception(error)
-            future.add_done_callback(_seen)
+            future.add_done_callback(seen)
     waiting.clear()
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    """An answer nobody waits for is no error of the program."""
-    if not future.cancelled():
-        future.exception()

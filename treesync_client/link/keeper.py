@@ -25,7 +25,7 @@ from sync.protocol import (
     Welcome,
 )
 from treesync_client.backoff import Backoff
-from treesync_client.errors import Disconnected
+from treesync_client.errors import Disconnected, StoreOfAnother
 from treesync_client.link.line import Dial, Line, LineLost
 
 Token = str | Callable[[], Awaitable[str]]
@@ -77,10 +77,24 @@ class Keeper:
         self._failures = 0
         self._retry_after: float | None = None  # as a draining server asks
         self._refresher: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()  # a socket; cleared while its owner works offline
+        self._wanted.set()
+        self._hurry = asyncio.Event()  # the wait before the next attempt is over
 
     @property
     def is_open(self) -> bool:
         return self._line is not None
+
+    async def let_go(self) -> None:
+        """Have no socket until `come_back`."""
+        self._wanted.clear()
+        if self._line is not None:
+            await self._line.close()
+
+    def come_back(self) -> None:
+        """Have one again, at once."""
+        self._wanted.set()
+        self._hurry.set()
 
     def say(self, message: ClientMessage) -> None:
         """Send it, or drop it where there is no socket: what matters is sent again on the next."""
@@ -101,10 +115,11 @@ class Keeper:
     async def run(self) -> None:
         while True:
             try:
+                await self._wanted.wait()
                 await self._converse()
             except LineLost as lost:
                 await self._wait_after(lost)
-            except Disconnected:
+            except (Disconnected, StoreOfAnother):
                 raise
             except TreesyncError as error:  # of the token
                 await self._wait_after(LineLost(error.why))
@@ -116,6 +131,8 @@ class Keeper:
         try:
             line.send(self._codec.encode(self._owner.hello(token)))
             welcome = await self._await_welcome(line)
+            if not self._wanted.is_set():
+                raise LineLost("offline")
             self._line, self._failures = line, 0
             self._refresh_later(welcome)
             self._owner.welcomed(welcome)
@@ -154,6 +171,9 @@ class Keeper:
 
     async def _wait_after(self, lost: LineLost) -> None:
         self._owner.lost(lost)
+        if not self._wanted.is_set():
+            self._failures, self._retry_after = 0, None
+            return
         if lost.code in _FINAL:
             raise Disconnected(lost.why or f"closed with {lost.code}", lost.code)
         if lost.code == CLOSE_UNAUTHORISED and not callable(self._token):
@@ -164,7 +184,10 @@ class Keeper:
             asked = 0.0
         seconds = self._backoff.wait(self._failures) if asked is None else asked
         self._owner.waits(lost, seconds)
-        await asyncio.sleep(seconds)
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
         self.reconnects += 1
 
     # ---- a fresh token for the open socket

@@ -87,7 +87,7 @@ BLOCK = 50
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
 def test_everyones_typing_survives_whatever_is_lost_or_sent_twice(first: int) -> None:
-    """[RP3]"""
+    """[RP3] [RP12]"""
     for seed in range(first, first + BLOCK):
         schedule = Schedule(seed)
         for _ in range(60):
@@ -102,7 +102,7 @@ def test_everyones_typing_survives_whatever_is_lost_or_sent_twice(first: int) ->
 
 
 def test_what_is_typed_while_an_op_is_on_its_way_is_one_op_without_a_number() -> None:
-    """[ED2]"""
+    """[RP11]"""
     ada = entered(MiniServer())
     ada.edit(insert("n1"))
     ada.settle()

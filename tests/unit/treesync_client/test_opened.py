@@ -234,9 +234,9 @@ def test_participants_come_change_and_leave(ada: MiniClient) -> None:
     bo = ParticipantView(id="p1", user="bo", name="Bo", kind="human", state={})
     ada.tree.hear(PresenceView(tree=7, participants=[bo]))
     ada.tree.hear(PresenceView(tree=7, participants=[structs.replace(bo, state={"cursor": 1})]))
-    assert ada.tree.participants["p1"].state == {"cursor": 1}
+    assert ada.tree.people.others["p1"].state == {"cursor": 1}
     ada.tree.hear(PresenceView(tree=7, left=["p1"]))
-    assert not ada.tree.participants
+    assert not ada.tree.people.others
 
 
 def test_a_pause_that_ends_while_the_tree_is_being_opened_opens_it_no_second_time(ada: MiniClient) -> None:
@@ -279,5 +279,5 @@ def test_everyone_is_gone_with_the_socket(ada: MiniClient) -> None:
         PresenceView(tree=7, participants=[ParticipantView(id="p1", user="bo", name="Bo", kind="human", state={})])
     )
     ada.cut()
-    assert not ada.tree.participants
+    assert not ada.tree.people.others
     assert ada.news[-1] == PresenceView(tree=7, left=["p1"])

@@ -7,7 +7,8 @@ from typing import Any
 from sync import ops
 from sync.limits import Limits
 from sync.protocol import Result
-from treesync_client.queue import ENVELOPE_BYTES, NUMBER_BYTES, Entry, Queue
+from treesync_client.entry import ENVELOPE_BYTES, NUMBER_BYTES, Entry
+from treesync_client.queue import Queue
 from treesync_client.results import Landed
 
 LIMITS = Limits()

@@ -18,8 +18,8 @@ from sync.protocol import (
 from tests.mini_server import MiniClient, MiniServer, outcomes
 from tests.opened_trees import entered, insert, numbers, refusal, refuse, sent, title
 from treesync_client.errors import Rejected
-from treesync_client.opened import checked
 from treesync_client.results import Conflict, Landed
+from treesync_client.wire import checked
 
 
 @pytest.fixture

@@ -1,0 +1,120 @@
+"""So that nothing made here is lost: reports, what was refused, conflicts, the trash, and taking all of it along."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from sync import ops
+from sync.protocol import Choice, Closing, ConflictDetail
+from treesync_client.answering import seen, settle
+from treesync_client.opened import OpenTree
+from treesync_client.report import Report, Reported
+from treesync_client.results import Trashed
+
+Hook = Callable[[ConflictDetail], None]
+
+
+class Rescue:
+    """The part of a `LiveTree` for that."""
+
+    number: int
+    core: OpenTree
+    _request: Callable[[str, str], Awaitable[Any]]
+    _flush_soon: Callable[[], None]
+
+    def __init__(self) -> None:
+        self._hooks: list[Hook] = []
+
+    @property
+    def unanswered(self) -> list[ops.Op]:
+        """Ops without a final answer, oldest first."""
+        return [entry.op for entry in self.core.queue.unanswered()]
+
+    def discard(self) -> list[ops.Op]:
+        """Give up everything that has no answer, what was rejected, and what a copied file left open; answers it. Only
+        for a person to ask: nothing else ever deletes what was made here."""
+        return self.core.discard()
+
+    # ---- what became of it
+
+    @property
+    def last_report(self) -> Report | None:
+        """Of the last replay that came to its end, here or before this process began."""
+        reporting = self.core.reporting
+        return reporting.report if reporting.complete and reporting.answers else None
+
+    @property
+    def rejected(self) -> list[Reported]:
+        """Replayed ops that were rejected for good, with the reason, until they are dismissed."""
+        return self.core.reporting.report.rejected
+
+    def dismiss(self, op: ops.Op) -> None:
+        """A rejected op was seen by its person, and need not be kept."""
+        self.core.reporting.dismiss(op)
+        self._flush_soon()
+
+    @property
+    def uncertain(self) -> list[ops.Op]:
+        """Ops that the file which this client's was copied from had sent: that one brings them to their end."""
+        return [] if self.core.keeping is None else list(self.core.keeping.uncertain)
+
+    def export(self) -> dict[str, Any]:
+        """All that has not reached the server, as values for JSON: what a person takes along when it cannot be sent."""
+        return {
+            "tree": self.number,
+            "unanswered": msgspec.to_builtins(self.unanswered),
+            "rejected": [
+                {"op": msgspec.to_builtins(one.op), "code": one.code, "why": one.why} for one in self.rejected
+            ],
+            "uncertain": msgspec.to_builtins(self.uncertain),
+        }
+
+    # ---- conflicts and the trash
+
+    @property
+    def open_conflicts(self) -> int:
+        """How many records wait for a decision of this user, as far as is known here."""
+        return self.core.deciding.open
+
+    def on_conflict(self, hook: Hook) -> Callable[[], None]:
+        """Call it with every conflict that opens, grows or closes from now on; answers what ends that."""
+        self._hooks.append(hook)
+        return lambda: self._hooks.remove(hook)
+
+    async def conflicts(self) -> list[ConflictDetail]:
+        """The open records that we may see, with both values."""
+        page = await self._request("GET", f"/trees/{self.number}/conflicts")
+        return msgspec.convert(page["conflicts"], list[ConflictDetail])
+
+    def resolve(self, conflict: int, choice: Choice, *, value: Any = None) -> asyncio.Future[Closing]:
+        """Decide a conflict: `mine`, `theirs`, or a `value` (for several paths a map from path to value). Answers what
+        was done, by whomever; raises NotFound, Forbidden, or what the edit was refused with."""
+        future: asyncio.Future[Closing] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(seen)
+        self.core.resolve(conflict, choice, value, partial(settle, future))
+        return future
+
+    async def trash(self) -> list[Trashed]:
+        """What each deletion took, newest first."""
+        found: list[Trashed] = []
+        after = ""
+        while True:
+            page = await self._request("GET", f"/trees/{self.number}/trash{after}")
+            found += msgspec.convert(page["trash"], list[Trashed])
+            if not page.get("next"):
+                return found
+            after = f"?before={quote(page['next'])}"
+
+    async def purge(self, node: str) -> None:
+        """Remove a node of the trash for good, with all below it: for owners and admins."""
+        await self._request("DELETE", f"/trees/{self.number}/trash/{quote(node, safe='')}")
+
+    def tell_hooks(self, record: ConflictDetail) -> None:
+        for hook in list(self._hooks):
+            hook(record)
