@@ -38,7 +38,7 @@ def text(tree: Tree, op: ops.Text, asking: Asking) -> Verdict:
     _check(op.path, result, asking.limits)
     if asking.ladders is not None:
         asking.ladders.walked(op, rungs)
-    if result == now:
+    if not transformed:
         return UNCHANGED
     merged = transformed != delta
     return Verdict(
