@@ -116,8 +116,7 @@ class Bench:
 
     def outcome(self, *ops: Json | Malformed, **how: Any) -> Outcome:
         assert self.offer(*ops, **how) is None
-        outcome = self.settle().outcomes[-1][1]
-        return outcome
+        return self.settle().outcomes[-1][1]
 
     def decision(self, number: int, choice: Choice, *, user: str = "bo", base: int | None = None, **how: Any) -> None:
         """Offer a decision on a record, made against the newest tree unless `base` says otherwise."""
