@@ -36,7 +36,7 @@ def _replay(seed: int, ops: int) -> int:
         return 1
     print(f"seed {seed}: history {world.history}, {world.loop.time():.1f} virtual seconds")
     print(f"events {world.events}")
-    print(f"answers {world.checks.statuses}")
+    print(f"answers {world.checks.statuses}, decisions {world.deciding.answers}")
     return 0
 
 

@@ -155,6 +155,16 @@ class Befalling:
             with instance.owner.acting():
                 instance.hub.rights_changed(key)
 
+    def _decide(self) -> None:
+        copy = self._copy()
+        if copy.replica is not None and not copy.gone:
+            self._world.deciding.decide(copy)
+
+    def _purge(self) -> None:
+        key = self._key()
+        if key.tree not in self._world.doomed:
+            self._world.deciding.purge(key)
+
     def _freeze(self) -> None:
         key = self._key()
         self._set_frozen(key, True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sync.protocol import UNCONSUMED
+from tests.simulation.deciding import FINAL
 from tests.simulation.drafts import Drafts, changes, text_at
 from tests.simulation.intent import may_be_invalid
 from tests.simulation.replica import Record, Replica
@@ -59,6 +60,7 @@ class Copy:
         self.participants: dict[str, Record] = {}
         self.presence: Record = {}
         self.drafts = Drafts(self)
+        self.deciding: dict[int, int] = {}  # ref -> the record that was to be decided
         self.news: dict[int, Record] = {}  # what it was told of conflict records, by id
         self.reasons: list[str] = []  # of the snapshots it was given
         self._parts: list[Record] = []
@@ -84,6 +86,7 @@ class Copy:
     def disconnected(self) -> None:
         self.state = "closed"
         self.awaiting.clear()
+        self.deciding.clear()
 
     def _open_later(self) -> None:
         self.state = "closed"
@@ -152,9 +155,9 @@ class Copy:
         if answered:
             self.state = "open"
             self.resend(replay=True)
-            self.drafts.move_on(self.client.world.mode())
             if self.presence:
                 self.tell_presence(self.presence)
+        self.drafts.move_on(self.client.world.mode())
 
     def _on_ops(self, message: Record) -> None:
         if self._parts:
@@ -221,7 +224,16 @@ class Copy:
             self.participants.pop(gone, None)
 
     def _on_conflict(self, message: Record) -> None:
-        self.news[message["conflict"]["id"]] = message["conflict"]
+        news = message["conflict"]
+        self.news[news["id"]] = news
+        assert self.client.identity.user in news["parties"], f"it does not concern him: {news}"
+        if news.get("closed", {}).get("choice") in FINAL:
+            self.client.world.deciding.told(self.tree, news["id"], news["closed"])
+
+    def _on_resolved(self, message: Record) -> None:
+        number = self.deciding.pop(message["ref"], None)
+        if number is not None:
+            self.client.world.deciding.answered(self, message, number)
 
     def _on_version(self, message: Record) -> None:
         """Of no concern to a copy."""
@@ -238,6 +250,10 @@ class Copy:
 
     def _on_error(self, message: Record) -> None:
         code, ref = message["code"], message.get("ref")
+        number = self.deciding.pop(ref, None) if isinstance(ref, int) else None
+        if number is not None:
+            self.client.world.deciding.answered(self, message, number)
+            return
         if ref in self.awaiting:
             del self.awaiting[ref]
             assert code in ("not_open", "replaced"), message
@@ -317,6 +333,13 @@ class Copy:
         self._resending = False
         if connection is self.client.connection and not self.awaiting:
             self.resend()
+
+    def resolve(self, message: Record) -> None:
+        """Send a decision on a record."""
+        if self.state == "open" and self.client.connection is not None:
+            ref = self.client.next_ref()
+            self.deciding[ref] = message["conflict"]
+            self.client.connection.send({**message, "tree": self.tree, "ref": ref})
 
     def tell_presence(self, state: Record) -> None:
         self.presence = state

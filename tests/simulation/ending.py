@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,17 +11,22 @@ from storage.memory import MemoryStore
 from sync.apply import Stamp, apply
 from sync.history import tree_of_version
 from sync.identity import Identity, TreeKey
+from sync.ops import Op
 from sync.ports import LoggedOp
 from sync.room import tree_of
 from sync.tree import Tree
+from tests.simulation.deciding import records_of
 from tests.simulation.intent import check_intent
+from tests.simulation.keeping import Kept, check_kept
 from tests.simulation.letters import Letters
 from tests.simulation.plan import TENANT
 from tests.simulation.replica import Record, Replica, canonical
 
 if TYPE_CHECKING:
-    from tests.simulation.copies import Copy
+    from tests.simulation.copies import Asked, Copy
     from tests.simulation.world import World
+
+SERVERS = ("create:", "respace:", "purge:", "resolve:")  # clients of ops that the server makes
 
 
 class Ending:
@@ -31,6 +36,7 @@ class Ending:
         self._world = world
         self._key = key
         self._rows = world.database.trees[key]
+        self._records = records_of(self._rows)
         self._copies = {copy.client.name: copy for copy in world.copies() if copy.tree == key.tree}
 
     async def check(self, snapshots: dict[tuple[int, int], set[bytes]]) -> None:
@@ -38,6 +44,7 @@ class Ending:
         self._log_is_in_order(log)
         self._answers_are_in_the_log(log)
         self._activities_are_logged(log)
+        self._records_are_in_order()
         past = self._replay(log, snapshots)
         if self._key.tree not in self._world.doomed:
             await self._all_agree(log, past[-1])
@@ -53,9 +60,7 @@ class Ending:
             client = (op.author.user, op.author.client)
             assert op.n > last.get(client, 0), f"{client} has n {op.n} after {last[client]}"
             last[client] = op.n
-            assert op.author.client in self._copies or op.author.client.startswith(("create:", "respace:", "purge:")), (
-                op
-            )
+            assert op.author.client in self._copies or op.author.client.startswith(SERVERS), op
             assert op.author.user != "eve", "a viewer has edited [ED15]"
 
     def _answers_are_in_the_log(self, log: list[LoggedOp]) -> None:
@@ -76,12 +81,27 @@ class Ending:
                     assert row.seq == asked.final["seq"], f"{asked} stands at {row.seq}"
                 else:
                     assert row is None, f"answered {asked.final}, and yet in the log at {row.seq if row else 0}"
-                    self._content_is_kept(asked.final)
+                    self._content_is_kept(copy, asked)
 
-    def _content_is_kept(self, final: Record) -> None:
-        """P6 [CF14]"""
-        if final["status"] == "conflict":
-            assert final["conflict"]["id"] in self._rows.conflicts, f"set aside and not kept: {final}"
+    def _content_is_kept(self, copy: Copy, asked: Asked) -> None:
+        """P6 [CF14] As it was sent, once, in the record that its answer names."""
+        if asked.final is None or asked.final["status"] != "conflict":
+            return
+        record = self._records.get(asked.final["conflict"]["id"])
+        assert record is not None, f"set aside and not kept: {asked}"
+        assert (record.kind, record.user, record.client) == ("aside", *copy.client.key), f"another's: {record}, {asked}"
+        waiting = [op for op in record.ops if op["n"] == asked.n]
+        assert [canonical_op(op) for op in waiting] == [canonical_op(asked.sent())], f"{asked} is kept as {waiting}"
+
+    def _records_are_in_order(self) -> None:
+        """Numbers without a gap; what is open in a room is what is open in storage."""
+        assert sorted(self._records) == list(range(1, self._rows.head.conflicts + 1)), "a record is missing"
+        stored = {number: record for number, record in self._records.items() if record.closed is None}
+        for instance in self._world.living():
+            for place in instance.hub.places():
+                if place.key == self._key:
+                    room = place.room.records.open
+                    assert room == stored, _difference(room, stored)
 
     def _activities_are_logged(self, log: list[LoggedOp]) -> None:
         """[AC3]"""
@@ -91,7 +111,7 @@ class Ending:
     def _replay(self, log: list[LoggedOp], snapshots: dict[tuple[int, int], set[bytes]]) -> list[bytes]:
         """O3, O4: apply the log to nothing, by the oracle and by the server's own code; the state at every seq."""
         replica, tree = Replica.empty(), tree_of_version(None)
-        letters = Letters(tree)
+        letters, kept = Letters(tree, self._waited()), Kept(tree)
         asked = {(name, one.n): one for name, copy in self._copies.items() for one in copy.asked}
         wanted = {seq for number, seq in snapshots if number == self._key.tree}
         past = [b"" for _ in range(len(log) + 1)]
@@ -99,20 +119,31 @@ class Ending:
             before_nodes = dict(replica.nodes)
             replica.apply(msgspec.to_builtins(op.effect), op.seq)
             letters.before(op)
+            kept.before(op)
             apply(tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
             assert replica.digest() == tree.digest, f"the two replays differ at {op.seq}"
             one = asked.get((op.author.client, op.n))
             letters.after(op, one)
+            kept.after(op, one)
             if one is not None and one.final is not None and one.final["status"] != "merged":
                 check_intent(one.op, before_nodes, replica)
             if op.seq in wanted or op.seq % 16 == 0 or op.seq == len(log):
                 replica.check()
                 past[op.seq] = replica.canonical()
                 assert past[op.seq] == _state(tree), f"the two replays differ at {op.seq}"
+        check_kept(kept.lost, self._records)
         for seq in wanted:
             assert snapshots[self._key.tree, seq] == {past[seq]}, f"a snapshot of {seq} was not the log's state"
         tree.check()
         return past
+
+    def _waited(self) -> dict[str, list[Asked]]:
+        """The ops of each conflict record, by the client that carries them out when it is decided."""
+        waited: dict[str, list[Asked]] = {}
+        for number, record in self._records.items():
+            copy = self._copies.get(record.client)
+            waited[f"resolve:{number}"] = [copy.asked[op["n"] - 1] for op in record.ops] if copy is not None else []
+        return waited
 
     async def _all_agree(self, log: list[LoggedOp], last: bytes) -> None:
         """O3 [BR2, RP2]: every replica, every room, and the database read afresh."""
@@ -150,6 +181,11 @@ class Ending:
             assert canonical(msgspec.to_builtins(state)) == past[seq], f"the past at {seq} differs"
 
 
+def canonical_op(op: Record) -> bytes:
+    """An op as bytes, whichever way its numbers were written."""
+    return msgspec.json.encode(msgspec.to_builtins(msgspec.convert(op, Op)), order="sorted")
+
+
 def _state(tree: Tree) -> bytes:
     return canonical(msgspec.to_builtins(tree.state()))
 
@@ -161,6 +197,6 @@ def _same_memory(room: Tree, loaded: Tree) -> None:
     assert room.details == loaded.details
 
 
-def _difference(room: Mapping[str, object], loaded: Mapping[str, object]) -> str:
+def _difference(room: Mapping[Any, object], loaded: Mapping[Any, object]) -> str:
     differing = [one for one in room.keys() | loaded.keys() if room.get(one) != loaded.get(one)]
     return "; ".join(f"{one}: {room.get(one)} in the room, {loaded.get(one)} stored" for one in sorted(differing)[:2])

@@ -23,8 +23,10 @@ Field = tuple[str, str]
 class Letters:
     """Follows the log over a tree that has the trash too."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, waited: dict[str, list[Asked]]) -> None:
+        """`waited`: the ops of each conflict record, by the client that carries them out when it is decided."""
         self._tree = tree
+        self._waited = waited
         self._before: dict[Field, set[str]] = {}
         self._past: dict[Field, list[tuple[int, set[str]]]] = {}  # what stood in a field from a seq on
 
@@ -36,11 +38,16 @@ class Letters:
         for field, before in self._before.items():
             after = self._letters(field)
             if isinstance(op.effect, Text):
-                assert asked is not None, f"nobody typed {op}"
-                _typed(asked, before, after)
+                waited = self._waited.get(op.author.client)
+                assert asked is not None or waited is not None, f"nobody typed {op}"
+                if asked is not None:
+                    _typed(asked, before, after)
+                else:
+                    _typed_before(waited or [], before, after)
             elif isinstance(op.effect, Update) and op.effect.merged:
                 assert asked is not None, f"nobody merged {op}"
-                if self._value(field) != asked.op.get("set", {}).get(field[1]):  # else this path was not concerned
+                wanted = asked.op.get("set", {}).get(field[1])
+                if isinstance(wanted, str) and self._value(field) != wanted:  # else this path was not concerned
                     self._merged(asked, field, before, after)
             self._past.setdefault(field, []).append((op.seq, after))
 
@@ -71,6 +78,14 @@ def _typed(asked: Asked, before: set[str], after: set[str]) -> None:
     """SEMANTICS 14: all that was typed, and no more; all that was taken out and was still there, and no more."""
     assert after - before == _only_typed(asked.types), f"{asked} brought {after - before}"
     assert before - after == before & _only_typed(asked.removes), f"{asked} took {before - after} of {before}"
+
+
+def _typed_before(waited: list[Asked], before: set[str], after: set[str]) -> None:
+    """A delta that was set aside, and is carried out now, with those that were typed behind it."""
+    types = set().union(*(_only_typed(asked.types) for asked in waited))
+    removes = set().union(*(_only_typed(asked.removes) for asked in waited))
+    assert after - before <= types, f"{after - before - types} was never typed"
+    assert before - after <= removes, f"{before - after - removes} was never taken out"
 
 
 def _only_typed(text: str) -> set[str]:

@@ -70,6 +70,8 @@ _EVENTS = {
     "resync": 0.005,
     "kick": 0.008,
     "doom": 0.004,
+    "decide": 0.12,
+    "purge": 0.03,
 }
 
 SMALL_LIMITS = Limits(edit_ops=20, unanswered_ops=40, resume_ops=40, nodes_per_tree=60, depth=7, value_bytes=400)
@@ -95,7 +97,7 @@ def draw(seed: int, ops: int = OPS) -> Plan:
     random = Random(f"plan:{seed}")
     kind = random.choices(["calm", "bus", "database", "sockets", "everything"], [1, 2, 2, 2, 6])[0]
     everything = kind == "everything"
-    events = {"presence", "reopen", "garbage"}
+    events = {"presence", "reopen", "garbage", "decide", "purge"}
     chances: dict[str, float] = {}
     if kind == "bus" or everything:
         events |= {"bus_down"}

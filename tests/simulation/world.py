@@ -27,6 +27,7 @@ from tests.simulation.befalling import Befalling
 from tests.simulation.checks import Checks
 from tests.simulation.client import Client
 from tests.simulation.copies import Copy
+from tests.simulation.deciding import Deciding
 from tests.simulation.faults import FaultyBus, FaultyStore, Weather
 from tests.simulation.loop import Owner, SimulatedClock, SimulatedLoop
 from tests.simulation.network import codec_of
@@ -67,6 +68,7 @@ class World:
         self.exchange = LocalExchange()
         self.directory = MemoryDirectory(self.database)
         self.checks = Checks(self)
+        self.deciding = Deciding(self)
         self.instances: list[Instance] = []
         self.clients: list[Client] = []
         self.askers: dict[str, Asker] = {}
