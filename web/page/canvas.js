@@ -105,7 +105,9 @@ export class Canvas extends EventTarget {
       const item = this.#desk.scene.items.get(this.#desk.selection);
       if (!item) return;
       if (show) this.camera.reveal(item);
-      if (focus) this.cards.element(item.id)?.focus({ preventScroll: true });
+      const card = this.cards.element(item.id);
+      // a title that is typed in it keeps the focus: the second click of a double click has selected the card again
+      if (focus && card && !card.contains(document.activeElement)) card.focus({ preventScroll: true });
     });
   }
 
