@@ -2,6 +2,7 @@
 
 import { drawn, made, say } from "./dom.js";
 import { TYPES, shown } from "./node_types.js";
+import { listed } from "./words.js";
 
 // Signs of the types on a 12 by 12 grid; the sign and the word stand beside the colour, which alone would say it to some only.
 const SIGNS = {
@@ -131,7 +132,8 @@ function mark(card, selected, reachable) {
 
 // Others who have this card selected or type into it: an outline in the colour of the first, and names.
 function watch(card, people = []) {
-  const names = people.map((one) => (one.editing ? `${one.name} is typing` : one.name)).join(", ");
+  const typing = people.filter((one) => one.editing).map((one) => one.name);
+  const names = typing.length ? `${listed(typing)} ${typing.length > 1 ? "are" : "is"} typing` : listed(people.map((one) => one.name));
   if (card.watched === names) return;
   card.watched = names;
   card.element.classList.toggle("watched", people.length > 0);

@@ -57,11 +57,11 @@ export class Commands {
   }
 
   undo() {
-    if (!this.#desk.tree.undo()) this.#desk.say("Nothing to undo.");
+    this.#desk.say(this.#desk.tree.undo() ? "Undone." : "Nothing to undo.", "quiet");
   }
 
   redo() {
-    if (!this.#desk.tree.redo()) this.#desk.say("Nothing to redo.");
+    this.#desk.say(this.#desk.tree.redo() ? "Redone." : "Nothing to redo.", "quiet");
   }
 
   tidyUp() {

@@ -8,6 +8,9 @@ import { differences } from "./differences.js";
 
 const DONE = { mine: "Your value was set.", theirs: "Their value stays.", value: "Your new value was set." };
 
+// Text that people wrote, rather than one of a few choices.
+const isProse = (value) => typeof value === "string" && shown(value) === value;
+
 export class ConflictInbox {
   #desk;
   #dialog = byId("conflicts");
@@ -61,27 +64,40 @@ export class ConflictInbox {
     const { view } = this.#desk;
     const node = view.nodes.get(conflict.node);
     const connection = view.connections.get(conflict.connection);
-    const title = node ? node.title : connection ? `Connection ${quoted(connection.label)}` : "A node that is in the trash";
     const paths = Object.entries(conflict.paths ?? {});
+    const isDeleted = conflict.code === "deleted";
+    const lost = conflict.paths?.[conflict.node]?.mine ?? paths[0]?.[1].mine; // of a deleted branch each path is a node
+    const title = node?.title ?? (connection ? `Connection ${quoted(connection.label)}` : isDeleted && lost ? lost : "A node that is in the trash");
     const go = node && made("button", { type: "button", className: "link-button", onclick: () => this.#goTo(conflict.node) }, "Show in the tree");
     const when = conflict.at && made("time", { dateTime: conflict.at, title: new Date(conflict.at).toLocaleString() }, ago(Date.parse(conflict.at)));
     const why = made("p", { className: "quiet" }, this.#why(conflict), when ? " · " : "", when);
     const heading = made("div", { className: "conflict-head" }, made("h3", {}, title), go);
-    const body = paths.length ? paths.map(([path, values]) => this.#values(conflict, path, values, node?.type)) : [this.#asked(conflict)];
+    const body = isDeleted
+      ? [this.#deleted(paths)]
+      : paths.length
+        ? paths.map(([path, values]) => this.#values(conflict, path, values, node?.type))
+        : [this.#asked(conflict)];
     return made("li", { className: "conflict", "data-conflict": conflict.id }, heading, why, ...body, this.#actions(conflict, paths));
   }
 
   #why({ kind, code, user }) {
+    if (code === "deleted") return "It was moved to the trash while you changed it";
     const whose = user === this.#desk.client.user ? "your" : `${this.#desk.nameOf(user)}’s`;
     if (kind === "overwritten") return `A later change replaced ${whose} value`;
     const reasons = { cycle: "the move would have made a circle", node_missing: "the node is gone", parent_missing: "the parent is gone", exists: "it exists already" };
     return `${whose[0].toUpperCase()}${whose.slice(1)} change was set aside${reasons[code] ? `: ${reasons[code]}` : " because the same was changed meanwhile"}`;
   }
 
+  // What was changed and then deleted with its branch, by whom.
+  #deleted(paths) {
+    const rows = paths.map(([, { mine, by }]) => made("li", {}, made("span", { className: "cut" }, shown(mine)), made("time", {}, `deleted by ${this.#desk.nameOf(by)}`)));
+    return made("ul", { className: "queue" }, ...rows);
+  }
+
   #values({ user }, path, { base, mine, theirs, by }, type) {
     const placement = path === "placement";
     const read = (value) => (placement ? this.#placeInWords(value) : shown(value));
-    const [left, right] = typeof mine === "string" && typeof theirs === "string" && !placement ? differences(mine, theirs) : [[read(mine)], [read(theirs)]];
+    const [left, right] = isProse(mine) && isProse(theirs) && !placement ? differences(mine, theirs) : [[read(mine)], [read(theirs)]];
     const before = base !== undefined && made("p", { className: "base" }, made("span", { className: "quiet" }, "Before: "), read(base));
     const columns = made("div", { className: "sides" }, this.#side(user, left, "mine"), this.#side(by, right, "theirs"));
     return made("div", { className: "values", "data-path": path }, made("h4", {}, pathLabel(path, type)), columns, before);
@@ -110,9 +126,12 @@ export class ConflictInbox {
     const may = this.#desk.mayEdit;
     const button = (choice, label, className) => made("button", { type: "button", className, "data-choice": choice, disabled: !may, onclick: () => this.#resolve(conflict.id, choice) }, label);
     const own = conflict.user === this.#desk.client.user;
-    const buttons = made("div", { className: "actions" }, button("mine", own ? "Keep mine" : `Take ${this.#desk.nameOf(conflict.user)}’s`, "button primary"), button("theirs", own ? "Keep theirs" : "Keep what stands", "button"));
+    const isDeleted = conflict.code === "deleted";
+    const keep = isDeleted ? "Bring it back" : own ? "Keep mine" : `Take ${this.#desk.nameOf(conflict.user)}’s`;
+    const leave = isDeleted ? "Leave it in the trash" : own ? "Keep theirs" : "Keep what stands";
+    const buttons = made("div", { className: "actions" }, button("mine", keep, "button primary"), button("theirs", leave, "button"));
     const [only] = paths;
-    if (paths.length === 1 && only[0] !== "placement" && typeof (only[1].mine ?? only[1].theirs) === "string") {
+    if (paths.length === 1 && only[0] !== "placement" && !isDeleted && typeof (only[1].mine ?? only[1].theirs) === "string") {
       const edit = made("button", { type: "button", className: "button", "data-choice": "value", disabled: !may, "aria-expanded": "false" }, "Edit a value…");
       edit.onclick = () => this.#edit(conflict, only[1], buttons, edit);
       buttons.append(edit);

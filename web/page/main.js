@@ -77,6 +77,11 @@ function show(client, tree) {
 }
 
 function listenOnCanvas(desk, canvas, edits, titles, people) {
+  // assistive technology moves the focus by itself
+  byId("cards").addEventListener("focusin", ({ target }) => {
+    const id = target.classList.contains("card") && target.dataset.node;
+    if (id && id !== desk.selection) desk.select(id, { focus: false });
+  });
   const drag = new Drag(desk, canvas, edits, byId("drop-bar"));
   listen(canvas, {
     tap: (id) => desk.select(id, { show: false }),

@@ -5,7 +5,7 @@ import { made, iconButton, icon, say } from "./dom.js";
 import { bindText, grow, templateField } from "./fields.js";
 import { TYPES } from "./node_types.js";
 import { ConnectionList } from "./connection_list.js";
-import { changeInWords, ago } from "./words.js";
+import { ago, changeInWords, listed } from "./words.js";
 
 const SHOWN_CHANGES = 6;
 
@@ -100,8 +100,7 @@ export class Panel {
   #typingHere(id) {
     const here = [...this.#desk.tree.people.values()].filter(({ state }) => state.editing?.node === id);
     if (!here.length) return "";
-    const names = here.map((one) => one.name).join(", ");
-    return `${names} ${here.length > 1 ? "are" : "is"} typing here`;
+    return `${listed(here.map((one) => one.name))} ${here.length > 1 ? "are" : "is"} typing here`;
   }
 
   #history(list, id) {

@@ -67,10 +67,15 @@ export class People {
 
   #avatar(one) {
     const doing = this.#doing(one);
-    const label = `${one.name}${one.kind === "agent" ? " (agent)" : ""}${doing ? `, ${doing}` : ""}`;
+    const label = `${this.#name(one)}${one.kind === "agent" ? " (agent)" : ""}${doing ? `, ${doing}` : ""}`;
     const face = made("button", { type: "button", className: "face", title: label, "aria-label": label, onclick: () => this.#goTo(one) }, initials(one.name));
     face.style.backgroundColor = colourOf(one.user);
     return made("li", { className: "avatar", "data-kind": one.kind, "data-user": one.user }, face, one.kind === "agent" && made("span", { className: "agent-mark", "aria-hidden": "true" }, "bot"));
+  }
+
+  // The same person may be here twice.
+  #name({ user, name }) {
+    return user === this.#desk.client.user ? `${name} (you, elsewhere)` : name;
   }
 
   #doing({ state }) {
@@ -87,11 +92,12 @@ export class People {
 
   #drawWatchers(people) {
     const watchers = new Map();
-    for (const { user, name, state } of people) {
+    for (const one of people) {
+      const { user, state } = one;
       const id = state.editing?.node ?? state.selection?.[0];
       if (!id) continue;
       const all = watchers.get(id) ?? watchers.set(id, []).get(id);
-      all.push({ name, color: colourOf(user), editing: !!state.editing });
+      all.push({ name: this.#name(one), color: colourOf(user), editing: !!state.editing });
     }
     this.#canvas.watchers = watchers;
     this.#canvas.redraw();

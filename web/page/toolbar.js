@@ -29,7 +29,8 @@ export class Toolbar {
       help: () => byId("keys").showModal(),
     };
     for (const [id, action] of Object.entries(actions)) byId(id === "find" ? "show-find" : id).onclick = action;
-    byId("toolbar").onmousedown = (event) => event.preventDefault(); // the card keeps the focus, and with it its keys
+    // the card keeps the focus, and with it its keys
+    byId("toolbar").onmousedown = (event) => event.preventDefault();
     for (const name of ["selection", "scene", "status"]) desk.addEventListener(name, () => this.draw());
     canvas.addEventListener("look", () => this.#drawZoom());
     this.draw();

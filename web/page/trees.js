@@ -30,6 +30,7 @@ export class Trees {
 
   draw() {
     const name = this.#desk.view.details.name || "Untitled tree";
+    say(byId("heading"), name);
     document.title = `${name} · treesync`;
     this.#name.readOnly = !this.#desk.mayEdit;
     if (document.activeElement !== this.#name) this.#name.value = name;

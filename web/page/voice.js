@@ -13,6 +13,7 @@ export function speak(desk, { undo }) {
     region.textContent = "";
     // the same words twice are read twice only if the region was empty in between
     requestAnimationFrame(() => (region.textContent = text));
+    if (line.dataset.tone === "undo") hide(); // whatever came since, it is no longer the last change
     if (tone === "quiet") return;
     const back = tone === "undo" && made("button", { type: "button", className: "button", onclick: () => (undo(), hide()) }, "Undo");
     line.dataset.tone = tone;

@@ -50,6 +50,9 @@ export function opInWords(op, view) {
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
+/** Names in a sentence. */
+export const listed = (names) => new Intl.ListFormat("en").format(names);
+
 /** Why a request failed. Status 0: there was no network. */
 export function failureInWords({ status, why, message }) {
   return status === 0 ? "This needs the network; try again when it is back." : why || message;
