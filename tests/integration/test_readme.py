@@ -14,14 +14,13 @@ from playwright.async_api import async_playwright
 from server.cli import COMMANDS
 from tests.browser.chromium import chromium
 from tests.commands import Command, treesync
+from treesync_client import connect
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 
 
-def example(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.S)
-    assert found is not None
-    return found[1]
+def example(language: str, place: int = 0) -> str:
+    return str(re.findall(rf"```{language}\n(.*?)```", README, re.S)[place])
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +43,20 @@ async def test_the_python_example_runs(demo: Command, capsys: pytest.CaptureFixt
     exec(f"async def main():\n{textwrap.indent(code, '    ')}", names)
     await names["main"]()
     assert capsys.readouterr().out == "applied Grow 20%\n"
+
+
+async def test_the_offline_example_runs(
+    demo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = example("python", 1).replace("http://127.0.0.1:8000", demo.url)
+    names: dict[str, Any] = {"token": await guest(demo), "connect": connect, "Path": Path}
+    exec(f"async def main():\n{textwrap.indent(code, '    ')}\n    return tree", names)
+    tree = await names["main"]()
+    assert len(tree.last_report.applied) == 1
+    assert capsys.readouterr().out == "1 applied\n"
+    first = (await demo.ask("GET", "/api/v1/trees/1", bearer=await guest(demo))).json()["state"]["nodes"]
+    assert sum("Typed on a train. " in node["description"] for node in first) == 1
 
 
 @pytest.mark.browser
