@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sync.text import Delta, applied, composed, difference, ladder, transformed
 
-FIELDS = ("title", "description")
+FIELDS = ("description", "template_data.core_why")
 # where each typed character is taken from, in turn: ASCII has too few, so three planes, one of them beyond UTF-16's
 # single units, and a combining mark now and then
 PLANES = (0x4E00, 0x20000, 0xAC00)
@@ -33,28 +33,50 @@ class Entry(NamedTuple):
     delta: Delta
 
 
+class Settled(NamedTuple):
+    """An op that came to nothing: there is no entry of it in the log."""
+
+    n: int
+
+
+class Judging(Protocol):
+    """What the clients type to. `receive` answers the ops that came to nothing, and whose they are."""
+
+    log: list[Entry]
+
+    @property
+    def texts(self) -> dict[str, str]: ...
+
+    def receive(self, client: int, message: list[Op]) -> list[tuple[int, Settled]]: ...
+
+
 class Server:
     """Judges as SEMANTICS 14 says. `forgetful` is the mistake that rule warns of: transforming over others' ops alone,
     as if one's own earlier ones in the message were not there."""
 
     def __init__(self, *, forgetful: bool = False) -> None:
-        self.texts = dict.fromkeys(FIELDS, "")
         self.log: list[Entry] = []
+        self._texts = dict.fromkeys(FIELDS, "")
         self.last: dict[int, int] = {}
         self.met = 0  # concurrent deltas in all
         self._forgetful = forgetful
 
-    def receive(self, client: int, message: list[Op]) -> None:
+    @property
+    def texts(self) -> dict[str, str]:
+        return self._texts
+
+    def receive(self, client: int, message: list[Op]) -> list[tuple[int, Settled]]:
         originals = {op.n: op.delta for op in message}
         for op in message:
             last = self.last.get(client, 0)
             if op.n > last + 1:
-                return  # a gap: it came from a socket whose earlier messages were lost
+                break  # a gap: it came from a socket whose earlier messages were lost
             if op.n == last + 1:
                 delta = self._transformed(client, op, originals)
-                self.texts[op.path] = applied(self.texts[op.path], delta)
+                self._texts[op.path] = applied(self._texts[op.path], delta)
                 self.log.append(Entry(client, op.n, op.path, delta))
                 self.last[client] = op.n
+        return []
 
     def _transformed(self, client: int, op: Op, originals: dict[int, Delta]) -> Delta:
         concurrent: list[Delta] = []
@@ -112,7 +134,10 @@ class Client:
             self.messages.append(message)
         return message
 
-    def receive(self, seq: int, entry: Entry) -> None:
+    def receive(self, seq: int, entry: Entry | Settled) -> None:
+        if isinstance(entry, Settled):
+            self._settle(entry.n)
+            return
         if seq <= self.position:
             return
         assert seq == self.position + 1, "frames follow one another"
@@ -120,10 +145,18 @@ class Client:
         if entry.client == self.number:
             path, image = self.images.pop(entry.n)
             assert (path, image) == (entry.path, entry.delta), "client and server transform alike"
-            self.messages = [one for one in self.messages if one[-1].n > entry.n]
+            self._answered()
         else:
             self._rebase(entry)
         self.texts[entry.path] = applied(self.texts[entry.path], entry.delta)
+
+    def _settle(self, n: int) -> None:
+        if n in self.images:
+            assert self.images.pop(n)[1] == [], "it came to nothing here too"
+            self._answered()
+
+    def _answered(self) -> None:
+        self.messages = [one for one in self.messages if any(op.n in self.images for op in one)]
 
     def _rebase(self, entry: Entry) -> None:
         theirs = entry.delta
@@ -147,7 +180,7 @@ class Line:
     """A socket: two queues. `late` is what a closed one still has under way."""
 
     up: list[list[Op]] = field(default_factory=list)
-    down: list[tuple[int, Entry]] = field(default_factory=list)
+    down: list[tuple[int, Entry | Settled]] = field(default_factory=list)
     late: list[list[Op]] = field(default_factory=list)
     is_open: bool = True
 
@@ -155,9 +188,9 @@ class Line:
 class Typing:
     """One run. `finish` brings everybody together and checks."""
 
-    def __init__(self, seed: int, *, clients: int = 3, forgetful: bool = False, patient: bool = True) -> None:
+    def __init__(self, seed: int, server: Judging, *, clients: int = 3, patient: bool = True) -> None:
         self.random = Random(seed)
-        self.server = Server(forgetful=forgetful)
+        self.server = server
         self.clients = [Client(number, patient) for number in range(clients)]
         self.lines = [Line() for _ in self.clients]
         self.typed: list[str] = []  # each run of characters as it was typed
@@ -204,11 +237,14 @@ class Typing:
 
     def _judge(self, number: int, message: list[Op]) -> None:
         before = len(self.server.log)
-        self.server.receive(number, message)
+        settled = self.server.receive(number, message)
         for seq, entry in enumerate(self.server.log[before:], start=before + 1):
             for line in self.lines:
                 if line.is_open:
                     line.down.append((seq, entry))
+        for client, one in settled:
+            if self.lines[client].is_open:
+                self.lines[client].down.append((len(self.server.log), one))
 
     def _hear(self, number: int) -> None:
         line = self.lines[number]
@@ -229,7 +265,7 @@ class Typing:
     def _reconnect(self, number: int) -> None:
         client, line = self.clients[number], self.lines[number]
         line.is_open = True
-        line.down = list(enumerate(self.server.log[client.position :], start=client.position + 1))
+        line.down = [*enumerate(self.server.log[client.position :], start=client.position + 1)]
         line.up = list(client.messages)
 
     # ---- the end

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from sync.values import Refused
-from tests.pipelining import Typing
+from tests.pipelining import Server, Typing
+from tests.typed_rooms import TypedRoom
 
 SEEDS, PARTS, STEPS = 10_000, 20, 120
 
 
 def fails(seed: int, *, forgetful: bool, patient: bool) -> bool:
     try:
-        Typing(seed, forgetful=forgetful, patient=patient).run(STEPS)
+        Typing(seed, Server(forgetful=forgetful), patient=patient).run(STEPS)
     except (AssertionError, KeyError, Refused):
         return True
     return False
@@ -22,13 +23,13 @@ def fails(seed: int, *, forgetful: bool, patient: bool) -> bool:
 def test_replicas_agree_and_every_character_that_nobody_deleted_is_there(part: int) -> None:
     for seed in range(part, SEEDS, PARTS):
         try:
-            Typing(seed, clients=2 + seed % 3).run(STEPS)
+            Typing(seed, Server(), clients=2 + seed % 3).run(STEPS)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
 
 
 def test_a_long_run() -> None:
-    Typing(14, clients=5).run(3_000)
+    Typing(14, Server(), clients=5).run(3_000)
 
 
 @pytest.mark.parametrize("patient", [True, False])
@@ -40,9 +41,24 @@ def test_transforming_over_others_ops_only_is_found_out(patient: bool) -> None:
 
 def test_there_is_something_to_transform() -> None:
     """Of what is sent, a good part meets something concurrent, and some of it several deltas."""
-    runs = [Typing(seed) for seed in range(50)]
-    for run in runs:
-        run.run(STEPS)
-    assert sum(len(run.server.log) for run in runs) > 500
-    assert sum(run.server.met > 0 for run in runs) == 50
-    assert sum(run.server.met for run in runs) > 500
+    servers = [Server() for _ in range(50)]
+    for seed, server in enumerate(servers):
+        Typing(seed, server).run(STEPS)
+    assert sum(len(server.log) for server in servers) > 500
+    assert all(server.met for server in servers)
+    assert sum(server.met for server in servers) > 500
+
+
+@pytest.mark.parametrize("kept", [2_000, 3])
+def test_typing_to_a_real_room(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same clients, and the judge that serves people; with all it needs in memory, and with next to nothing."""
+    monkeypatch.setattr("sync.backlog.KEPT_OPS", kept)
+    merged = 0
+    for seed in range(400):
+        room = TypedRoom(seed)
+        try:
+            Typing(seed, room, clients=2 + seed % 3).run(STEPS)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+        merged += room.merged
+    assert merged > 1_000
