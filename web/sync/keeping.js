@@ -21,6 +21,7 @@ export class Keeping {
   #store = null;
   #last = Promise.resolve(true); // writes follow one another
   #isQueued = false;
+  #hasState = false; // of this very queue
   #timer = null;
   #cost = 0; // of the last write of state, in ms
 
@@ -40,6 +41,7 @@ export class Keeping {
       const kept = await this.#store?.load(this.#number);
       if (!kept) return;
       if (kept.state) this.#core.load(kept.state);
+      this.#hasState = kept.isOwn;
       this.#core.queue.load(this.#entries(kept.entries), kept.sentN);
     } catch (error) {
       this.#store = null;
@@ -67,7 +69,7 @@ export class Keeping {
     this.#isQueued = true;
     queueMicrotask(() => {
       this.#isQueued = false;
-      this.#write(false);
+      this.#write(!this.#hasState); // what is queued is shown over it, and a delta needs its text
     });
   }
 
@@ -115,9 +117,9 @@ export class Keeping {
     if (!store || (!entries.length && !withState)) return true;
     queue.dirty.clear();
     const began = performance.now();
+    const state = withState ? this.#state() : null;
     try {
       const records = entries.filter((entry) => !queue.gone.has(entry.place)).map((entry) => entry.record);
-      const state = withState ? this.#state() : null;
       await store.save(this.#number, { entries: records, gone, sentN: queue.sentN, state, isStrict });
     } catch (error) {
       for (const entry of entries) queue.dirty.add(entry);
@@ -127,6 +129,7 @@ export class Keeping {
     for (const entry of entries) entry.isStored = true;
     for (const place of gone) queue.gone.delete(place);
     if (withState) this.#cost = performance.now() - began;
+    this.#hasState ||= state !== null;
     this.#hold(null);
     return true;
   }

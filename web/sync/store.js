@@ -56,7 +56,7 @@ class Store {
     sessionStorage.setItem(this.#key, this.clientId);
   }
 
-  /** What is kept of a tree: { state, entries, sentN }; null where there is nothing. */
+  /** What is kept of a tree: { state, isOwn: whether this queue stands on it, entries, sentN }. */
   async load(tree) {
     const db = await this.#open();
     const all = range(this.clientId, tree);
@@ -64,7 +64,7 @@ class Store {
     // what another tab has kept will do where nothing waits: a waiting delta needs the text it was made on
     const others = own || entries.length ? [] : await db.getAllFromIndex("states", "place", [this.#owner, tree]);
     const newest = own ?? others.sort((one, other) => other.state.position.seq - one.state.position.seq)[0];
-    return { state: newest?.state ?? null, entries: entries.map(({ record }) => record), sentN: number?.sentN ?? 0 };
+    return { state: newest?.state ?? null, isOwn: own !== undefined, entries: entries.map(({ record }) => record), sentN: number?.sentN ?? 0 };
   }
 
   /** One transaction: queued ops, the places of those that have left, the last number given, and (or null) the state. */
