@@ -46,6 +46,7 @@ class Stage:
         self._arguments = arguments or ("serve",)
         self._port = free_port()
         self._running: AsyncExitStack | None = None
+        self._born: dict[int, int] = {}  # the seq of each tree as it was made
         self.command: Command
 
     @property
@@ -92,11 +93,16 @@ class Stage:
     ) -> int:
         """A new tree of Ada's; its number."""
         body = {"name": "Strategy", "visibility": visibility, "nodes": NODES if nodes is None else nodes} | fields
-        return int((await self.ask("POST", "/api/v1/trees", body))["id"])
+        tree = int((await self.ask("POST", "/api/v1/trees", body))["id"])
+        self._born[tree] = await self._seq(tree)
+        return tree
 
-    async def seq(self, tree: int) -> int:
-        """How many changes it has had: one more for each op that was applied, once each."""
+    async def _seq(self, tree: int) -> int:
         return int((await self.ask("GET", f"/api/v1/trees/{tree}"))["position"]["seq"])
+
+    async def changes(self, tree: int) -> int:
+        """How many ops were applied since it was made: what counts twice shows here."""
+        return await self._seq(tree) - self._born[tree]
 
     async def nodes(self, tree: int) -> dict[str, Node]:
         state = (await self.ask("GET", f"/api/v1/trees/{tree}"))["state"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ WITHIN_MS = 15_000  # anything that is waited for: far more than it takes, also 
 AWAY = r"net::ERR_|WebSocket connection to|Failed to load resource|Failed to fetch"
 
 START = """async ({ token, tree, options }) => {
-  const { connect } = await import("/client.js");
+  const { connect } = await import("/treesync.js");
   window.faults = [];
   window.heard = [];
   window.client = connect(location.origin, token, options);
@@ -91,8 +92,13 @@ class Visitor:
         await self.connect(tree, **options)
 
     async def connect(self, tree: int, **options: Any) -> None:
-        token = self.stage.token(self.user)
-        await self.page.evaluate(START, {"token": token, "tree": tree, "options": options})
+        given = {"token": self.stage.token(self.user), "tree": tree, "options": options}
+        try:
+            async with asyncio.timeout(WITHIN_MS / 1000):
+                await self.page.evaluate(START, given)
+        except TimeoutError:
+            seen = await self.page.evaluate("[window.client?.state, window.faults]")
+            raise AssertionError(f"{self.user}: tree {tree} was not opened: {seen}") from None
 
     async def visit(self, tree: int) -> None:
         """Open that tree on the page at `/`, with a token in the fragment."""
@@ -101,6 +107,16 @@ class Visitor:
 
     def card(self, node: str) -> Locator:
         return self.page.locator(f'.card[data-node="{node}"]')
+
+    @property
+    def status(self) -> Locator:
+        """The word in the header that says whether everything is stored."""
+        return self.page.locator("#status-text")
+
+    @property
+    def toast(self) -> Locator:
+        """The line that says what was just done, or why not."""
+        return self.page.locator("#toast")
 
     async def middle(self, node: str | None = None) -> tuple[float, float]:
         """The middle of a card, or of the window, in pixels of the window."""
@@ -126,7 +142,11 @@ class Visitor:
 
     async def run(self, code: str, argument: Any = None) -> Any:
         """The value of an expression in the page; `argument` is `it` there."""
-        return await self.page.evaluate(f"async (it) => ({code})", argument)
+        try:
+            async with asyncio.timeout(WITHIN_MS / 1000):
+                return await self.page.evaluate(f"async (it) => ({code})", argument)
+        except TimeoutError:
+            raise AssertionError(f"{self.user}: no answer to {code} ({argument})\n{await self._state()}") from None
 
     async def start(self, code: str, argument: Any = None) -> None:
         """The same, not waiting for what it promises: edits without network are answered later."""
@@ -136,8 +156,12 @@ class Visitor:
         try:
             await self.page.wait_for_function(f"(it) => ({code})", arg=argument, polling=20, timeout=WITHIN_MS)
         except Exception as error:
-            seen = await self.run("window.tree && ({ status: tree.status, queue: tree.queue, faults, heard })")
-            raise AssertionError(f"{self.user}: never came true: {code} ({argument})\n{seen}") from error
+            raise AssertionError(f"{self.user}: never came true: {code} ({argument})\n{await self._state()}") from error
+
+    async def _state(self) -> Any:
+        return await self.page.evaluate(
+            "window.tree ? { state: client.state, status: tree.status, queue: tree.queue, faults, heard } : 'no tree'"
+        )
 
     async def saved(self) -> None:
         """Everything of this client is durable."""
@@ -199,4 +223,4 @@ async def visiting(browser: Browser) -> AsyncIterator[Visitors]:
         yield visitors
     finally:
         await visitors.close()
-    assert visitors.complaints == []
+    assert not visitors.complaints, "\n".join(visitors.complaints)
