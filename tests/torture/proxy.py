@@ -72,6 +72,7 @@ class Proxy:
     def release(self) -> None:
         self._open.set()
         self._refuses = False
+        self._swallows = 0
         self.delay = 0.0
 
     def refuse(self) -> None:

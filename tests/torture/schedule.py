@@ -151,6 +151,7 @@ async def _befall(stage: Stage, history: History, chance: Random, faults: int) -
         name = chance.choice(sorted(FAULTS))
         history.faults.append(name)
         await FAULTS[name](stage, chance)
+    await stage.calm()
 
 
 async def _kill_instance(stage: Stage, chance: Random) -> None:
