@@ -1,8 +1,10 @@
 // A server in the page, small enough to be read at once: one tree, exactly-once numbers, text by the ladder of SEMANTICS
 // 14, the last writer for the rest. It is as strict as the real one about what a client may send.
 
+import { keyBetween } from "/order.js";
 import { OpenTree } from "/sync/core.js";
 import { Replica, read } from "/sync/replica.js";
+import { Tree } from "/sync/tree.js";
 import { applied, difference, ladder, size, span } from "/text.js";
 
 const LIMITS = { message_bytes: 65_536, edit_ops: 500, unanswered_ops: 2_000, value_bytes: 262_144 };
@@ -14,11 +16,8 @@ export class ModelRoom {
   #clients = new Map(); // client to { n, results }
 
   constructor(nodes) {
-    this.#first = nodes;
     this.#state = new Replica([{ name: "", nodes, connections: [] }]);
   }
-
-  #first;
 
   get seq() {
     return this.log.length;
@@ -87,8 +86,12 @@ export class ModelRoom {
 
   #judge(client, { n, base, was, ...op }, numbers) {
     const held = this.#state.nodes.get(op.node);
+    if (op.op === "restore") return this.#restore(client, n, op);
+    if (op.op === "connect" || op.op === "disconnect") return this.#log(client, n, op);
     if (!held && op.op !== "insert") return { n, status: "rejected", code: "node_missing", why: op.node };
-    if (op.op === "insert") return this.#log(client, n, { ...op, parent: op.parent ?? null, order: `a${this.seq}z` });
+    if (op.op === "insert") return this.#log(client, n, { ...op, parent: op.parent ?? null, order: keyBetween(this.#state.children(op.parent ?? null).at(-1)?.order ?? null, null) });
+    if (op.op === "move" && this.#state.liesBelow(op.parent, op.node)) return { n, status: "rejected", code: "cycle", why: "" };
+    if (op.op === "move") return this.#log(client, n, { ...op, parent: op.parent === undefined ? held.parent : op.parent, order: this.#order(op, held) });
     if (op.op !== "text") return this.#log(client, n, op);
     const field = `${op.node} ${op.path}`;
     const since = this.log.slice(base).filter(({ change }) => change.has(field));
@@ -96,6 +99,18 @@ export class ModelRoom {
     const [delta] = ladder(op.delta, since.map(({ change }) => change.get(field)));
     if (span(delta) > size(held[op.path])) throw new Error(`beyond the text: ${JSON.stringify(op)}`);
     return this.#log(client, n, { ...op, delta }, JSON.stringify(delta) === JSON.stringify(op.delta) ? "applied" : "merged");
+  }
+
+  #order({ after, parent }, held) {
+    if (after === undefined && (parent === undefined || parent === held.parent)) return held.order;
+    const siblings = this.#state.children(parent === undefined ? held.parent : parent).filter((one) => one !== held);
+    const place = after === null ? 0 : siblings.findIndex((one) => one.id === after) + 1 || siblings.length;
+    return keyBetween(siblings[place - 1]?.order ?? null, siblings[place]?.order ?? null);
+  }
+
+  #restore(client, n, op) {
+    const gone = this.#state.trash.get(op.node);
+    return gone ? this.#log(client, n, { ...op, ...gone }) : { n, status: "unchanged" };
   }
 
   #log(client, n, op, status = "applied") {
@@ -166,6 +181,34 @@ export class Member {
   get isQuiet() {
     return this.isOn && !this.up.length && !this.down.length && !this.core.queue.unanswered.length;
   }
+}
+
+/** A Tree of one person in a room, whose line delivers at once. */
+export async function seated(room, name) {
+  const told = [];
+  const host = {
+    state: "online",
+    limits: LIMITS,
+    identity: { server: "", tenant: "t", user: name },
+    say(message) {
+      const sent = JSON.parse(JSON.stringify(message));
+      for (const answer of room.answers(name, sent)) tree.hear(JSON.parse(JSON.stringify(answer)));
+      return true;
+    },
+    post() {},
+    request: async () => ({ conflicts: [], next: null }),
+    store: async () => null,
+    fault: (detail) => told.push(detail),
+    closed() {},
+    waitAfter: () => 0,
+  };
+  const tree = new Tree(1, host);
+  await tree.load();
+  tree.welcomed({ user: name, client: name }, LIMITS, 65_536);
+  // an author hears the outcome before its ops, everyone hears ops in order
+  room.members.add({ later: (message) => queueMicrotask(() => tree.hear(JSON.parse(JSON.stringify(message)))) });
+  await tree.opened;
+  return Object.assign(tree, { told, host });
 }
 
 /** Numbers from 0 to below 1, the same for the same seed (mulberry32). */

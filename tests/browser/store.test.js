@@ -70,13 +70,14 @@ test("another person, tenant or server never gets it", async () => {
 });
 
 test("queues of tabs that are gone are found, held ones are not", async () => {
-  const [open, gone, here] = [await tab(), await tab(), await tab()];
+  const CY = { ...ADA, user: "cy" };
+  const [open, gone, here] = [await tab(CY), await tab(CY), await tab(CY)];
   for (const store of [open, gone]) await store.save(5, { entries: [op(1)], gone: [], sentN: 0, state: null });
   await closed(gone);
   const found = await here.orphans();
   assert(found.includes(gone.clientId) && !found.includes(open.clientId) && !found.includes(here.clientId));
-  await throws(() => tab(ADA, open.clientId), /another tab/);
-  const taken = await tab(ADA, gone.clientId);
+  await throws(() => tab(CY, open.clientId), /another tab/);
+  const taken = await tab(CY, gone.clientId);
   equal(await taken.trees(), [5]);
   await taken.save(5, { entries: [op(1, { isRefused: true })], gone: [], sentN: 1, state: null });
   await closed(taken);
@@ -108,15 +109,15 @@ test("a tree that another tab knows is shown where nothing waits", async () => {
 
 test("a full store says so, and is as it was", async () => {
   const store = await tab();
-  await store.save(1, { entries: [op(1)], gone: [], sentN: 0, state: null });
+  await store.save(71, { entries: [op(1)], gone: [], sentN: 0, state: null });
   const { put } = IDBObjectStore.prototype;
   IDBObjectStore.prototype.put = () => {
     throw new DOMException("full", "QuotaExceededError");
   };
-  await throws(() => store.save(1, { entries: [op(2)], gone: [1], sentN: 3, state: null }), /QuotaExceededError/);
+  await throws(() => store.save(71, { entries: [op(2)], gone: [1], sentN: 3, state: null }), /QuotaExceededError/);
   IDBObjectStore.prototype.put = put;
-  await store.save(1, { entries: [op(3)], gone: [], sentN: 0, state: null });
-  equal((await store.load(1)).entries.some(({ place }) => place === 2), false);
+  await store.save(71, { entries: [op(3)], gone: [], sentN: 0, state: null });
+  equal((await store.load(71)).entries.map(({ place }) => place), [1, 3], "all of it or nothing");
   await closed(store);
 });
 

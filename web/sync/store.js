@@ -73,13 +73,18 @@ class Store {
     const client = this.clientId;
     const transaction = db.transaction(KEPT, "readwrite", { durability: isStrict ? "strict" : "default" });
     const [ops, numbers, states] = KEPT.map((name) => transaction.objectStore(name));
-    await Promise.all([
-      ...gone.map((place) => ops.delete([client, tree, place])),
-      ...entries.map((record) => ops.put({ client, tree, place: record.place, record })),
-      numbers.put({ client, tree, sentN }),
-      state && states.put({ client, tree, owner: this.#owner, state }),
-      transaction.done,
-    ]);
+    const asked = [];
+    try {
+      for (const place of gone) asked.push(ops.delete([client, tree, place]));
+      for (const record of entries) asked.push(ops.put({ client, tree, place: record.place, record }));
+      asked.push(numbers.put({ client, tree, sentN }));
+      if (state) asked.push(states.put({ client, tree, owner: this.#owner, state }));
+    } catch (error) {
+      transaction.abort(); // all of it or nothing
+      await Promise.allSettled([...asked, transaction.done]);
+      throw error;
+    }
+    await Promise.all([...asked, transaction.done]);
   }
 
   /** Take another client_id along with what is kept of these trees; answers it. */
