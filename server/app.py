@@ -14,6 +14,7 @@ from server.addresses import kept
 from server.admin import Admin
 from server.auth import Gate, Tokens
 from server.background import Companion, Loop, OnDeath
+from server.conflicts import Conflicts
 from server.endpoint import Endpoint
 from server.guest import DemoDoor
 from server.handshake import Handshake
@@ -121,6 +122,7 @@ class Application:
         self.operations = [
             *Trees(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
             *Trash(self.hub, self.directory, self.clock).operations(),
+            *Conflicts(self.hub, self.directory, settings.keep_addresses).operations(),
             *Membership(self.hub, self.store, self.directory).operations(),
             *Operations(self.reports, metrics, doors, open_metrics=open_metrics).operations(),
             *Admin(self.hub, self.reports, self.directory).operations(),

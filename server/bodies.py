@@ -7,12 +7,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from sync.conflict_records import ConflictRecord
 from sync.identity import Position
 from sync.nodes import State
-from sync.ops import ImportedConnection, ImportedNode, Title
+from sync.ops import ImportedConnection, ImportedNode, Seq, Title
 from sync.ports import TreeSummary, Visibility
-from sync.protocol import Role
+from sync.protocol import Choice, ConflictDetail, Role
 
 
 class NewTree(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -73,10 +72,32 @@ class Members(msgspec.Struct, kw_only=True):
 
 
 class ConflictPage(msgspec.Struct, kw_only=True):
-    """Open conflict records, newest first."""
+    """Open conflict records of a tree, newest first. `next` is the `before` of the following page; null: the last."""
 
-    conflicts: list[ConflictRecord]
+    conflicts: list[ConflictDetail]
     next: int | None
+
+
+class TreeConflict(ConflictDetail, kw_only=True, frozen=True):
+    """A conflict record, and the tree it is of."""
+
+    tree: int
+
+
+class OwnConflictPage(msgspec.Struct, kw_only=True):
+    """Open conflict records that concern one person, newest first."""
+
+    conflicts: list[TreeConflict]
+    next: str | None
+
+
+class Decision(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What to do about a conflict record. `base`: the seq its reader had seen; `value` goes with the choice `value`:
+    for several paths a map from path to value."""
+
+    base: Seq
+    choice: Choice
+    value: Any = UNSET
 
 
 class Problem(msgspec.Struct, kw_only=True):

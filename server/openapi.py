@@ -17,6 +17,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "tree": {"type": "integer", "minimum": 1},
     "user": {"type": "string", "minLength": 1, "maxLength": 64},
     "node": {"type": "string", "minLength": 1, "maxLength": 64},
+    "conflict": {"type": "integer", "minimum": 1},
     "tenant": {"type": "string", "minLength": 1, "maxLength": 64},
     "participant": {"type": "string"},
     "job": {"type": "string"},
@@ -26,7 +27,13 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "bearer": [{"bearer": []}],
     "operator": [{"operator": []}],
 }
-_GROUPS = (("/api/v1/trees/{tree}/members", "members"), ("/api/v1/trees", "trees"), ("/admin", "admin"))
+_GROUPS = (
+    ("/api/v1/trees/{tree}/members", "members"),
+    ("/api/v1/trees/{tree}/conflicts", "conflicts"),
+    ("/api/v1/conflicts", "conflicts"),
+    ("/api/v1/trees", "trees"),
+    ("/admin", "admin"),
+)
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:

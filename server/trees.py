@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from msgspec import UNSET, UnsetType
 
 from server.addresses import Keep, kept
-from server.bodies import ConflictPage, NewTree, TreeChange, TreePage, TreeView
+from server.bodies import NewTree, TreeChange, TreePage, TreeView
 from server.faults import TooLarge
 from server.http import Answer, Call, Operation, Parameter, parsed
 from sync.access import allows
@@ -27,7 +27,6 @@ _ALL = "/api/v1/trees"
 _ONE = "/api/v1/trees/{tree}"
 EDIT_OPS = 10_000  # by HTTP (SEMANTICS 27); one on a socket has `limits.edit_ops`
 _PAGE, _PAGE_MOST = 50, 500
-_CONFLICT_PAGE = 200
 _JUDGE_INLINE = 200  # nodes; 50 µs each. A larger tree is judged in a thread
 _TOKEN = 16  # hex characters: 64 random bits tell requests and epochs apart
 
@@ -112,15 +111,6 @@ class Trees:
                 takes=Edit,
                 gives=Outcome,
             ),
-            Operation(
-                method="GET",
-                path=f"{_ONE}/conflicts",
-                name="list_conflicts",
-                summary="Open conflict records you may see, newest first",
-                handle=self.conflicts,
-                gives=ConflictPage,
-                query=(Parameter("before", "integer", "`next` of the page before"),),
-            ),
         ]
 
     async def create(self, call: Call) -> Answer:
@@ -202,19 +192,6 @@ class Trees:
         call.spend_ops(len(message.ops) + len(decoded.malformed))
         outcome = await self._submit(call, call.identity, tree, message.client_id, decoded)
         return Answer(outcome)
-
-    async def conflicts(self, call: Call) -> Answer:
-        tree, identity = call.tree, call.identity
-        role = await self._hub.role(identity, tree)
-        before = call.number("before", default=None, least=1, most=2**53 - 1)
-        records = await self._directory.conflicts(
-            TreeKey(identity.tenant, tree),
-            user=None if allows(role, "share") else identity.user,
-            limit=_CONFLICT_PAGE,
-            before=before,
-        )
-        following = records[-1].id if len(records) == _CONFLICT_PAGE else None
-        return Answer(ConflictPage(conflicts=records, next=following))
 
     async def _submit(self, call: Call, identity: Identity, tree: int, client: str, decoded: Decoded) -> Outcome:
         return await self._hub.submit(

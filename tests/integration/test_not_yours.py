@@ -73,8 +73,11 @@ async def furnished(instance: Command) -> Scene:
     made = [await instance.ask("POST", "/api/v1/trees", {"name": name, "nodes": NODES}) for name in ("Plan", "Old")]
     private, deleted = (answer.json()["id"] for answer in made)
     op = {"n": 1, "base": 2, "op": "update", "node": "root", "set": {"title": "A more secret plan"}}
-    body = {"client_id": "adas", "ops": [op]}
-    assert (await instance.ask("POST", f"/api/v1/trees/{private}/edits", body)).status_code == 200
+    waits = {"n": 1, "base": 2, "op": "insert", "node": "a", "parent": "gone", "type": "metric", "title": "A secret"}
+    for body in ({"client_id": "adas", "ops": [op]}, {"client_id": "adas-2", "mode": "replay", "ops": [waits]}):
+        assert (await instance.ask("POST", f"/api/v1/trees/{private}/edits", body)).status_code == 200
+    listed = (await instance.ask("GET", f"/api/v1/trees/{private}/conflicts")).json()
+    assert [record["id"] for record in listed["conflicts"]] == [1]
     assert (await instance.ask("PUT", f"/api/v1/trees/{private}/members/cy", {"role": "editor"})).status_code == 200
     assert (await instance.ask("DELETE", f"/api/v1/trees/{deleted}")).status_code == 204
     position = (await instance.ask("GET", f"/api/v1/trees/{private}")).json()["position"]
@@ -114,6 +117,8 @@ def bodies(operation: dict[str, Any], scene: Scene) -> list[Any]:
         {"name": "Mine"},
         {"visibility": "tenant_edit"},
         {"name": ""},
+        {"base": 3, "choice": "mine"},
+        {"base": 3, "choice": "value", "value": "Mine"},
     ]
     return [None, [], {}, {"unknown": 1}, *real]
 
@@ -128,7 +133,7 @@ def requests(found: list[Operation], scene: Scene) -> Iterator[tuple[str, str, A
         users = ["ada", "cy", "nobody"] if "{user}" in path else ["-"]
         for query, user, body in product(queries, users, bodies(operation, scene)):
             filled = path.replace("{user}", user).replace("{participant}", "p1").replace("{job}", "partitions")
-            yield method, filled + query, body
+            yield method, filled.replace("{node}", "root").replace("{conflict}", "1") + query, body
 
 
 def seen(answer: httpx2.Response, tree: int) -> tuple[Any, ...]:
@@ -159,6 +164,8 @@ async def test_no_route_tells(scene: Scene, stranger: Stranger) -> None:
                 asked += 1
         listed = (await client.get("/api/v1/trees?limit=500")).json()
         assert not {scene.private, scene.deleted} & {tree["id"] for tree in listed["trees"]}
+        own = (await client.get("/api/v1/conflicts")).json()
+        assert own == {"conflicts": [], "next": None}
     assert asked > 100
     await nothing_happened(scene)
 
@@ -169,6 +176,8 @@ async def nothing_happened(scene: Scene) -> None:
     members = (await scene.instance.ask("GET", f"/api/v1/trees/{scene.private}/members")).json()
     assert members["visibility"] == "private"
     assert members["members"] == [{"user": "cy", "role": "editor"}]
+    conflicts = (await scene.instance.ask("GET", f"/api/v1/trees/{scene.private}/conflicts")).json()["conflicts"]
+    assert [record["id"] for record in conflicts] == [1]
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)
@@ -202,6 +211,11 @@ def messages(tree: int, scene: Scene) -> dict[str, list[Message]]:
             {"ops": [update | {"n": 7}]},
             {"ops": []},
         ],
+        "resolve": [
+            {"ref": 4, "conflict": 1, "base": 3, "choice": "mine"},
+            {"conflict": 1, "base": 3, "choice": "value", "value": "Mine"},
+            {"conflict": 2, "base": 10**6, "choice": "theirs"},
+        ],
         "presence": [{"state": {"cursor": {"x": 1, "y": 2}}}],
         "activity": [{"ref": 2, "events": [event]}, {"events": []}],
         "close": [{}],
@@ -231,7 +245,8 @@ async def test_no_message_tells(scene: Scene, stranger: Stranger, codec: CodecNa
 async def everything_heard(speaker: Speaker, tree: int, scene: Scene) -> list[tuple[Message, list[Message]]]:
     heard = []
     said = messages(tree, scene)
-    for kind in ("edit", "presence", "activity", "close", "open", "edit", "presence", "activity", "close"):
+    before = ("edit", "resolve", "presence", "activity", "close")
+    for kind in (*before, "open", *before):
         for message in said[kind]:
             await speaker.say({"type": kind, "tree": tree, **message})
             # an answer that waits for the database may come after that of the `ping`

@@ -316,25 +316,6 @@ async def test_a_viewer_reads_and_does_not_write(app: Running) -> None:
     assert problem(await app.ask("PATCH", f"{TREES}/{tree}", {"name": "x"}, user="bo")) == (403, "forbidden")
 
 
-async def test_conflicts_are_listed_to_those_they_concern(app: Running) -> None:
-    tree = await app.tree(visibility="tenant_edit")
-    path = f"{TREES}/{tree}/edits"
-
-    def titled(client: str, title: str, mode: str) -> dict[str, Any]:
-        op = {"n": 1, "base": 1, "op": "update", "node": "root", "set": {"title": title}}
-        return {"client_id": client, "mode": mode, "ops": [op]}
-
-    await app.ask("POST", path, titled("c1", "Ada's", "live"))
-    aside = (await app.ask("POST", path, titled("c2", "Bo's", "replay"), user="bo")).json()
-    assert aside["results"][0]["status"] == "conflict"
-    for user, count in (("ada", 1), ("bo", 1), ("cy", 0)):
-        page = (await app.ask("GET", f"{TREES}/{tree}/conflicts", user=user)).json()
-        assert len(page["conflicts"]) == count, user
-        assert page["next"] is None
-    [record] = (await app.ask("GET", f"{TREES}/{tree}/conflicts")).json()["conflicts"]
-    assert (record["user"], record["paths"]["title"]["mine"]) == ("bo", "Bo's")
-
-
 async def test_ops_by_http_count_like_those_on_a_socket() -> None:
     async with running(tenant_ops_per_second=5.0) as app:  # a burst is ten
         tree = await app.tree()
