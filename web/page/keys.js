@@ -69,7 +69,12 @@ export function listenToKeys(desk, commands) {
     t: () => commands.tidyUp(),
     T: () => commands.tidyBelow(),
   };
-  const withControl = { z: () => commands.undo(), Z: () => commands.redo(), y: () => commands.redo(), k: () => commands.find() };
+  // by the letter, whatever Caps Lock makes of it
+  const withControl = {
+    z: (event) => (event.shiftKey ? commands.redo() : commands.undo()),
+    y: () => commands.redo(),
+    k: () => commands.find(),
+  };
 
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
@@ -80,12 +85,12 @@ export function listenToKeys(desk, commands) {
     const action = control ? controlled(event, onCanvas) : chosen(event, onCanvas);
     if (!action) return;
     event.preventDefault();
-    action();
+    action(event);
   });
 
   function controlled(event, onCanvas) {
     const step = STEPS[event.key];
-    return step ? onCanvas && (() => commands.carry(step)) : withControl[event.key];
+    return step ? onCanvas && (() => commands.carry(step)) : withControl[event.key.toLowerCase()];
   }
 
   // A focused button keeps its keys; letters work everywhere.
@@ -103,9 +108,9 @@ export function listenToKeys(desk, commands) {
 function inField(event, control, desk, withControl) {
   if (event.key === "Escape" && event.target.closest("#panel")) return event.target.blur();
   const bound = event.target.closest("[data-path], .title-input");
-  if (!control || !bound || !["z", "Z", "y"].includes(event.key)) return;
+  if (!control || !bound || !["z", "y"].includes(event.key.toLowerCase())) return;
   event.preventDefault();
-  withControl[event.key]();
+  withControl[event.key.toLowerCase()](event);
 }
 
 /** The help's lists. */
