@@ -135,6 +135,6 @@ export class Panel {
 }
 
 function section(title, ...children) {
-  return made("section", { className: "panel-section" }, made("h3", {}, title), ...children);
+  return made("section", { className: "panel-section" }, made("h2", {}, title), ...children);
 }
 
