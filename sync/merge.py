@@ -30,6 +30,8 @@ _WORD = re.compile(
     r"|[^\s!-/:-@\[-`{-~\u00a1-\u00bf\u05be\u060c\u061b\u061f\u2010-\u205e\u3001-\u303f\uff01-\uff0f\uff1a-\uff20]+|."
 )
 
+_DIGIT = re.compile(r"\d")
+
 
 class _Hunk(NamedTuple):
     """Tokens `start` to `end` of the base are replaced by so many `more` or, below zero, fewer."""
@@ -66,6 +68,8 @@ def _merged(texts: tuple[str, str, str], depth: int, left: list[int]) -> str | N
         return mine
     if depth == len(_LEVELS):
         return None
+    if depth == _LINES and "\n" not in base:
+        depth += 1
     level = _LEVELS[depth]
     left[0] -= sum(map(level.work, texts))
     if left[0] < 0:
@@ -75,35 +79,27 @@ def _merged(texts: tuple[str, str, str], depth: int, left: list[int]) -> str | N
         left[0] -= len(cut[0]) * (len(cut[1]) + len(cut[2]))
     if left[0] < 0:
         return None
+    return _together(cut, level, depth, left)
+
+
+def _together(cut: list[Sequence[str]], level: _Level, depth: int, left: list[int]) -> str | None:
+    """Piece by piece: what nobody touched, and what one or both changed, which is merged at the next level."""
+    base, mine, theirs = cut
+    at, shift = 0, [0, 0, 0]  # in the base, and how much further on the same place is in the others
     pieces: list[str] = []
-    for region in _regions(cut, level):
-        piece = _merged(region, depth + 1, left)
+    for group in _groups(sorted(level.hunks(base, mine, 1) + level.hunks(base, theirs, 2)), level.apart):
+        start, end = group[0].start, max(hunk.end for hunk in group)
+        pieces.append(_text(base[at:start]))
+        from_mine, from_theirs = start + shift[1], start + shift[2]
+        for hunk in group:
+            shift[hunk.side] += hunk.more
+        changed = (base[start:end], mine[from_mine : end + shift[1]], theirs[from_theirs : end + shift[2]])
+        piece = _merged((_text(changed[0]), _text(changed[1]), _text(changed[2])), depth + 1, left)
         if piece is None:
             return None
         pieces.append(piece)
-    return "".join(pieces)
-
-
-def _regions(cut: Sequence[Sequence[str]], level: _Level) -> Iterator[tuple[str, str, str]]:
-    """Base, mine and theirs piece by piece: what nobody touched, and what one or both changed."""
-    base = cut[0]
-    at = [0, 0, 0]
-
-    def taken(end: int, more: Sequence[int] = (0, 0, 0)) -> tuple[str, str, str]:
-        size = end - at[0]
-        ends = [start + size + extra for start, extra in zip(at, more, strict=True)]
-        region = tuple(_joined(tokens[at[side] : ends[side]]) for side, tokens in enumerate(cut))
-        at[:] = ends
-        return region  # type: ignore[return-value]
-
-    hunks = sorted(level.hunks(base, cut[1], 1) + level.hunks(base, cut[2], 2))
-    for group in _groups(hunks, level.apart):
-        yield taken(group[0].start)
-        more = [0, 0, 0]
-        for hunk in group:
-            more[hunk.side] += hunk.more
-        yield taken(max(hunk.end for hunk in group), more)
-    yield taken(len(base))
+        at = end
+    return "".join([*pieces, _text(base[at:])])
 
 
 def _groups(hunks: list[_Hunk], apart: int) -> Iterator[list[_Hunk]]:
@@ -155,7 +151,7 @@ def _compared(base: Sequence[str], other: Sequence[str], side: int) -> list[_Hun
 # ---- how texts are cut
 
 
-def _joined(tokens: Sequence[str]) -> str:
+def _text(tokens: Sequence[str]) -> str:
     return tokens if isinstance(tokens, str) else "".join(tokens)
 
 
@@ -179,6 +175,8 @@ def _words(text: str) -> list[str]:
 
 
 def _characters(text: str) -> list[str]:
+    if text.isascii() and not _DIGIT.search(text):
+        return list(text)
     starts = [at for at in range(len(text)) if not _is_joined(text, at)]
     return [text[start:end] for start, end in pairwise([*starts, len(text)])]
 
@@ -216,6 +214,7 @@ def _work_of_characters(text: str) -> int:
     return 2_000 * len(text)
 
 
+_LINES = 1
 _LEVELS = (
     _Level(lambda text: text, _between_ends, len, apart=1),
     _Level(_lines, _compared, _work_of_lines, apart=0),
