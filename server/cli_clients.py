@@ -26,6 +26,7 @@ from server.guest import TENANT
 from server.load import Latency, Load, Plan, Report, latency
 from server.secret import signing_secret
 from server.settings import Settings, read_settings
+from server.story_table import tell_offline_story
 from sync.codec import CodecName
 from treesync_client import Client, connect
 
@@ -37,7 +38,14 @@ _BOT_NAMES = ("bo", "cy", "di", "eli", "fay", "gus", "hal", "ida")
 
 
 def demo(
-    *, url: str | None = None, tenant: str = TENANT, user: str = OWNER, bots: int = 0, seconds: float = 60.0
+    *,
+    url: str | None = None,
+    tenant: str = TENANT,
+    user: str = OWNER,
+    bots: int = 0,
+    seconds: float = 60.0,
+    offline_story: bool = False,
+    seed: int = 1,
 ) -> None:
     """Make the demo tree on a running server, where it is not there yet, and print a link to it.
 
@@ -53,7 +61,15 @@ def demo(
         So many people who do not exist edit it meanwhile.
     seconds
         How long they do.
+    offline_story
+        Instead, tell what becomes of an hour of work without network: 300 edits against 500 foreign ones, the report,
+        and every conflict decided. Without --url on a server of its own. Ends with 1 where replicas differ.
+    seed
+        Of the story.
     """
+    if offline_story:
+        uvloop.run(tell_offline_story(url, tenant, seed))
+        return
     if not 0 <= bots <= len(_BOT_NAMES) or not 0 < seconds <= _MOST_SECONDS:
         raise CommandFailed(f"--bots is 0 to {len(_BOT_NAMES)}, --seconds at most {_MOST_SECONDS:.0f}")
     settings = read_settings()
