@@ -13,6 +13,8 @@ from sync.ops import Op
 from sync.protocol import Result
 from treesync_client.results import Answer, Conflict, Landed, answer_of, first_answer
 
+STATUSES = ("applied", "merged", "unchanged", "superseded", "unknown", "conflict", "rejected")
+
 
 class Reported(msgspec.Struct, frozen=True):
     """One op and its answer; `code` and `why` where it was rejected."""
@@ -63,10 +65,8 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def counts(self) -> dict[str, int]:
         """How many there are of each status."""
-        found: dict[str, int] = {}
-        for entry in self.entries:
-            found[entry.status] = found.get(entry.status, 0) + 1
-        return found
+        found = {status: len(self.of(status)) for status in STATUSES}
+        return {status: count for status, count in found.items() if count}
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {status}" for status, count in self.counts.items()) or "nothing was waiting"

@@ -89,8 +89,7 @@ class Rescue:
 
     async def conflicts(self) -> list[ConflictDetail]:
         """The open records that we may see, with both values."""
-        page = await self._request("GET", f"/trees/{self.number}/conflicts")
-        return msgspec.convert(page["conflicts"], list[ConflictDetail])
+        return msgspec.convert(await self._pages("conflicts"), list[ConflictDetail])
 
     def resolve(self, conflict: int, choice: Choice, *, value: Any = None) -> asyncio.Future[Closing]:
         """Decide a conflict: `mine`, `theirs`, or a `value` (for several paths a map from path to value). Answers what
@@ -102,14 +101,18 @@ class Rescue:
 
     async def trash(self) -> list[Trashed]:
         """What each deletion took, newest first."""
-        found: list[Trashed] = []
-        after = ""
+        return msgspec.convert(await self._pages("trash"), list[Trashed])
+
+    async def _pages(self, name: str) -> list[Any]:
+        """All of a list that the server gives page by page."""
+        found: list[Any] = []
+        behind = ""
         while True:
-            page = await self._request("GET", f"/trees/{self.number}/trash{after}")
-            found += msgspec.convert(page["trash"], list[Trashed])
+            page = await self._request("GET", f"/trees/{self.number}/{name}{behind}")
+            found += page[name]
             if not page.get("next"):
                 return found
-            after = f"?before={quote(page['next'])}"
+            behind = f"?before={quote(str(page['next']))}"
 
     async def purge(self, node: str) -> None:
         """Remove a node of the trash for good, with all below it: for owners and admins."""

@@ -79,6 +79,7 @@ class Keeper:
         self._refresher: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()  # a socket; cleared while its owner works offline
         self._wanted.set()
+        self._resting = asyncio.Event()  # its owner was told that there is none
         self._hurry = asyncio.Event()  # the wait before the next attempt is over
 
     @property
@@ -86,10 +87,12 @@ class Keeper:
         return self._line is not None
 
     async def let_go(self) -> None:
-        """Have no socket until `come_back`."""
+        """Have no socket until `come_back`. An open one is closed, and its owner told, when this returns."""
         self._wanted.clear()
+        self._resting.clear()
         if self._line is not None:
             await self._line.close()
+            await self._resting.wait()
 
     def come_back(self) -> None:
         """Have one again, at once."""
@@ -173,6 +176,7 @@ class Keeper:
         self._owner.lost(lost)
         if not self._wanted.is_set():
             self._failures, self._retry_after = 0, None
+            self._resting.set()
             return
         if lost.code in _FINAL:
             raise Disconnected(lost.why or f"closed with {lost.code}", lost.code)
