@@ -97,6 +97,12 @@ class Inbox:
             edit.ops = [*deltas]
             edit.oldest = min([edit.oldest, *(op.base for op in deltas)])
 
+    def forget_found(self) -> None:
+        """Records have changed: what storage said of those that are to be decided is out of date."""
+        for edit in self._edits:
+            if isinstance(edit, PendingResolve):
+                edit.recalled = False
+
     def know_client(self, client: ClientKey, last_n: int) -> None:
         """A client's number in the database. Where it has moved on another way than through here, what waits of that
         client may be stored already, and is looked up."""

@@ -193,7 +193,7 @@ class Room:
             self.commit += 1
             self.records.confirm(receipt.at)
             self.inbox.committed(cut.used)
-            commit = self._confirm(flight.batch, receipt)
+            commit = self._confirm(flight.batch, receipt, flight.size)
         for judged in cut.judged:
             self.inbox.answered(judged.edit)
         changed = flight.batch.conflicts if flight.batch is not None else []
@@ -201,7 +201,7 @@ class Room:
         decided = [(judged.edit, judged.answer) for judged in cut.judged if judged.answer is not None]
         return Settled(outcomes, commit, decided, changed)
 
-    def _confirm(self, batch: Batch, receipt: Receipt) -> Commit | None:
+    def _confirm(self, batch: Batch, receipt: Receipt, size: int) -> Commit | None:
         if not batch.ops:
             return None
         for op in batch.ops:
@@ -209,12 +209,12 @@ class Room:
         self.seq, self.mark = batch.ops[-1].seq, batch.mark
         commit = Commit(ops_message(self.key.tree, batch.ops, self.tree.digest))
         self.recent.append(commit)
-        self._remember()
+        self._remember(batch.ops, size)
         return commit
 
-    def _remember(self) -> None:
+    def _remember(self, ops: Sequence[LoggedOp], size: int | None = None) -> None:
         """What is confirmed stays in the backlog, as far as its bounds allow."""
-        self.backlog.confirm(self.seq)
+        self.backlog.confirm(self.seq, ops, size)
         self.backlog.trim(waited_for=any(edit.reached >= 0 for edit in self.inbox))
 
     def _outcome(self, judged: Judged) -> Outcome:
@@ -236,6 +236,7 @@ class Room:
         flight.cut.undo()
         self.records.undo()
         self.backlog.truncate(self.seq)
+        self.backlog.watch([])
         self.inbox.put_back([judged.edit for judged in flight.cut.judged])
 
     def refuse_waiting(self, refusal: Refusal) -> list[tuple[PendingEdit, Answer]]:
@@ -252,7 +253,7 @@ class Room:
             now=0.0,
             records=self.records,
             limits=self._limits,
-            backlog=self.backlog,
+            backlog=Backlog(self.seq),
             counters={},
             firsts={},
             respace_id="",
@@ -268,8 +269,13 @@ class Room:
         for counter in missing.counters:
             self.inbox.know_client((counter.user, counter.client), counter.last_n)
         self.commit = missing.head.commit
-        self.records.take(missing.head.conflicts, missing.conflicts)
+        self._take_records(missing.head.conflicts, missing.conflicts)
         return self._take_rows(missing.ops)
+
+    def _take_records(self, newest: int, changed: Sequence[ConflictRecord]) -> None:
+        self.records.take(newest, changed)
+        if changed:
+            self.inbox.forget_found()
 
     def _take_rows(self, rows: Sequence[LoggedOp]) -> Commit | None:
         rows = [row for row in rows if row.seq > self.seq]
@@ -278,9 +284,8 @@ class Room:
         assert rows[0].seq == self.seq + 1, "a gap in the log"
         for row in rows:
             apply(self.tree, row.effect, Stamp(row.seq, row.author.user, row.author.client))
-            self.backlog.append(row)
         self.seq, self.mark = rows[-1].seq, rows[-1].mark
-        self._remember()
+        self._remember(rows)
         commit = Commit(ops_message(self.key.tree, rows, self.tree.digest))
         self.recent.append(commit)
         return commit
@@ -296,28 +301,28 @@ class Room:
         """Take the very next commit as another instance broadcast it."""
         assert self.flight is None, "not while a batch is in flight"
         self.commit += 1
-        self.records.take(conflicts, changed)
+        self._take_records(conflicts, changed)
         for client, last_n in counters.items():
             self.inbox.know_client(client, last_n)
         if ops is None:
             return None
         assert ops.after == self.seq, "the next commit begins where this one ends"
-        for place, effect in enumerate(ops.ops):
-            self._follow_one(ops, place, effect)
+        rows = [row for place, effect in enumerate(ops.ops) if (row := self._follow_one(ops, place, effect))]
         self.seq, self.mark = ops.seq, ops.mark
-        self._remember()
+        self._remember(rows, sum(map(len, encoded.values())))
         commit = Commit(ops, encoded)
         self.recent.append(commit)
         return commit
 
-    def _follow_one(self, ops: Ops, place: int, effect: Effect) -> None:
+    def _follow_one(self, ops: Ops, place: int, effect: Effect) -> LoggedOp | None:
+        """Apply an op of a frame; answers what the backlog keeps of it."""
         assert isinstance(effect.by, int)
         by, seq = ops.authors[effect.by], ops.after + place + 1
         before = apply(self.tree, effect, Stamp(seq, by.user, by.client))
-        if self.backlog.keeps(effect):
-            author = Author(user=by.user, client=by.client)
-            row = LoggedOp(seq=seq, n=effect.n or 0, author=author, effect=effect, inverse=inverse(effect, before))
-            self.backlog.append(row)
+        if not self.backlog.keeps(effect):
+            return None
+        author = Author(user=by.user, client=by.client)
+        return LoggedOp(seq=seq, n=effect.n or 0, author=author, effect=effect, inverse=inverse(effect, before))
 
     @property
     def conflicts(self) -> int:

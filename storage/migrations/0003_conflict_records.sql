@@ -11,6 +11,7 @@ ALTER TABLE conflicts
     ADD COLUMN closed_seq bigint NOT NULL DEFAULT 0;
 
 -- Whom an open record concerns, so that one person's open records are found over all trees: rows go when it is closed.
+-- It refers to the tree alone: commit_conflicts writes both, and what it writes need not be looked up again.
 CREATE TABLE conflict_parties (
     tenant_id text COLLATE "C" NOT NULL,
     tree_id bigint NOT NULL,
@@ -18,7 +19,7 @@ CREATE TABLE conflict_parties (
     user_id text COLLATE "C" NOT NULL,
     opened_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, tree_id, conflict_id, user_id),
-    FOREIGN KEY (tenant_id, tree_id, conflict_id) REFERENCES conflicts ON DELETE CASCADE
+    FOREIGN KEY (tenant_id, tree_id) REFERENCES impact_trees ON DELETE CASCADE
 );
 
 CREATE INDEX conflict_parties_of_user ON conflict_parties (tenant_id, user_id, opened_at, tree_id, conflict_id);
@@ -64,12 +65,13 @@ BEGIN
         seqs = excluded.seqs, commit = excluded.commit, updated_at = excluded.updated_at,
         closed_at = excluded.closed_at, closed_choice = excluded.closed_choice, closed_by = excluded.closed_by,
         closed_seq = excluded.closed_seq;
-    DELETE FROM conflict_parties AS p USING jsonb_to_recordset(records) AS r (id bigint, closed jsonb)
-    WHERE p.tenant_id = tenant AND p.tree_id = tree AND p.conflict_id = r.id AND r.closed IS NOT NULL;
+    DELETE FROM conflict_parties AS p
+    WHERE p.tenant_id = tenant AND p.tree_id = tree AND p.conflict_id = ANY (ARRAY(
+        SELECT r.id FROM jsonb_to_recordset(records) AS r (id bigint, closed jsonb) WHERE r.closed IS NOT NULL));
     INSERT INTO conflict_parties (tenant_id, tree_id, conflict_id, user_id, opened_at)
-    SELECT tenant, tree, c.id, unnest(c.parties), c.created_at
-    FROM conflicts AS c JOIN jsonb_to_recordset(records) AS r (id bigint) ON c.id = r.id
-    WHERE c.tenant_id = tenant AND c.tree_id = tree AND c.closed_at IS NULL
+    SELECT tenant, tree, r.id, unnest(r.parties), COALESCE(NULLIF(r.at, '')::timestamptz, moment)
+    FROM jsonb_to_recordset(records) AS r (id bigint, parties text[], at text, closed jsonb)
+    WHERE r.closed IS NULL
     ON CONFLICT DO NOTHING;
 END
 $$;
