@@ -136,7 +136,8 @@ export class Client extends EventTarget {
   readonly why: string;
   /** Try now, with another token where one is given: after "signed out", or to end a wait. */
   reconnect(token?: Token): void;
-  /** Resolves once the tree is here: from the server, or, without network, from what this browser keeps of it. */
+  /** Resolves once the tree is here: from the server, or, without network, from what this browser keeps of it. Rejects
+   *  with { code, why } where it can not be opened; with edits of it in the queue it resolves then too, `closed`. */
   open(tree: number): Promise<Tree>;
   /** A route of /api/v1 with this client's token; rejects with the problem document. */
   request(method: string, path: string, body?: unknown): Promise<any>;
@@ -156,6 +157,9 @@ export class Tree extends EventTarget {
   readonly queue: readonly Queued[];
   /** Open conflict records of this person, newest first. */
   readonly conflicts: readonly Conflict[];
+  /** Why it is closed (`not_found`, `forbidden`, `tree_deleted`, `closed`); null while it is open, or will be again. What
+   *  is still in the queue then can be taken out as a file: `exportQueue`. */
+  readonly closed: { code: string; why: string } | null;
   readonly canUndo: boolean;
   readonly canRedo: boolean;
 

@@ -13,8 +13,7 @@ const ALPHABET = ["a", "é", "👋", "क्ष", "7", " ", "ש", "xyz"];
 
 function edit(member, op) {
   const { queue, seq } = member.core;
-  queue.add(new Entry({ op: { ...op, base: seq }, mode: "live", place: queue.nextPlace(), made: 0, at: seq }));
-  member.core.changed();
+  member.core.edit(new Entry({ op: { ...op, base: seq }, mode: "live", place: queue.nextPlace(), made: 0, at: seq }));
 }
 
 function type(member, text) {

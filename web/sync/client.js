@@ -56,7 +56,7 @@ export class Client extends EventTarget {
 
   async open(number) {
     let tree = this.#trees.get(number);
-    if (!tree || (tree.error && !tree.isOpened)) {
+    if (!tree || tree.closed) {
       tree = new Tree(number, this.#host());
       this.#trees.set(number, tree);
       this.#begin(tree);

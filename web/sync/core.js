@@ -109,7 +109,16 @@ export class OpenTree {
 
   // ---- what its owner does
 
-  /** The queue has changed: show it, store it, send it. */
+  /** Queue an op: the view shows it at once. */
+  edit(entry) {
+    const view = this.view.copy(); // one more over what is shown: a long queue is not applied again for each
+    wish(view, entry);
+    this.queue.add(entry);
+    this.#view = view;
+    this.flush();
+  }
+
+  /** The queue has changed in another way. */
   changed() {
     this.#view = null;
     this.flush();

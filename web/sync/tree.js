@@ -67,6 +67,11 @@ export class Tree extends Editing {
     return this.#inbox.mine;
   }
 
+  /** Why it is closed; null while it is open, or will be again. */
+  get closed() {
+    return this.#core.error;
+  }
+
   get queue() {
     const { unanswered, refused } = this.#core.queue;
     return [...unanswered, ...refused].map((entry) => entry.shownToPerson);
@@ -87,8 +92,7 @@ export class Tree extends Editing {
     const entry = new Entry({ op: { ...op, base: seq }, mode, place: queue.nextPlace(), made: Date.now(), at: seq });
     entry.resolvers.push(resolve);
     const step = this.#undo.stepOf(op, view);
-    queue.add(entry);
-    this.#core.changed();
+    this.#core.edit(entry);
     if (step) record(step, promise);
     this.#keeping.soon();
     this.#tell("change", { ops: [], own: true, replaced: false });
@@ -178,9 +182,6 @@ export class Tree extends Editing {
     return this.#isOpened;
   }
 
-  get error() {
-    return this.#core.error;
-  }
 
   get hasNumbered() {
     return this.#core.queue.hasNumbered;
@@ -289,7 +290,9 @@ export class Tree extends Editing {
   }
 
   #gone(error) {
-    if (!this.#isOpened) this.#opening.reject(Object.assign(new Error(error.why), error));
+    const { unanswered, refused } = this.#core.queue;
+    if (unanswered.length + refused.length) this.#settleOpened(); // to be looked at, and taken out as a file
+    else if (!this.#isOpened) this.#opening.reject(Object.assign(new Error(error.why), error));
     this.#tell("closed", error);
     this.#restate();
   }

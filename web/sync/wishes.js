@@ -73,9 +73,11 @@ function imported(view, op) {
 
 // Behind the wished sibling; first for null; last where it is none of them [TR11, TR12].
 function order(view, { node, parent = null, after }) {
-  const siblings = view.children(parent).filter((one) => one.id !== node);
-  const wished = after === null ? -1 : siblings.findIndex((one) => one.id === after);
-  const place = after === null ? 0 : wished < 0 ? siblings.length : wished + 1;
-  const [low, high] = [siblings[place - 1]?.order ?? null, siblings[place]?.order ?? null];
+  const siblings = view.below.get(parent) ?? [];
+  const at = (place) => (siblings[place] === node ? null : (view.nodes.get(siblings[place])?.order ?? null));
+  const wished = after === undefined || after === null || after === node ? -1 : siblings.indexOf(after);
+  const place = after === null ? 0 : wished < 0 ? siblings.length : wished + 1; // to stand before this one
+  const low = siblings[place - 1] === node ? at(place - 2) : at(place - 1);
+  const high = siblings[place] === node ? at(place + 1) : at(place);
   return low !== null && high !== null && low >= high ? low : keyBetween(low, high);
 }
