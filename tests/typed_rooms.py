@@ -6,12 +6,15 @@ what it judges by has to be read from the log.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from sync import effects, ops
+from sync.backlog import changed, delta_of, text_of
 from sync.identity import Author, Identity, TreeKey
 from sync.limits import Limits
 from sync.marks import CREATED, Mark
@@ -20,8 +23,12 @@ from sync.pending import Answer, PendingEdit
 from sync.ports import Batch, First, Head, LoadedTree, LoggedOp, NodeRow, Recalled, Receipt, Rights
 from sync.protocol import Mode
 from sync.room import Room
+from sync.text import Delta, applied, difference
 from sync.values import ABSENT, read
-from tests.pipelining import FIELDS, Entry, Op, Settled
+from tests.pipelining import FIELDS, Entry, Op, Settled, Typing
+
+Json = dict[str, Any]
+SCRIPT = 99  # the number of a client that sets whole texts
 
 _MARKS = {CREATED: Mark(1, "u0", "create:1")}
 _MODES: tuple[Mode, ...] = ("live", "replay", "force")
@@ -48,15 +55,33 @@ class TypedRoom:
 
     def receive(self, client: int, message: list[Op]) -> list[tuple[int, Settled]]:
         """Offer a message; what waits is committed now, or with a later one that is on its way already."""
-        assert self._room.offer(self._edit(client, message)) is None
+        texts = [ops.Text(n=op.n, base=op.base + _BEGIN, node="n", path=op.path, delta=op.delta) for op in message]
+        assert self._room.offer(self._edit(client, texts)) is None
         if self._random.random() < 0.2:
-            assert self._room.offer(self._edit(client, message)) is None  # doubled, in one batch perhaps
+            assert self._room.offer(self._edit(client, texts)) is None  # doubled, in one batch perhaps
         settled: list[tuple[int, Settled]] = []
         while len(self._room.inbox):
             settled += self._commit()
         if self._random.random() < 0.1:
             self._reload()
         return settled
+
+    def overwrite(self, path: str, change: Callable[[str], str | None]) -> tuple[str, str]:
+        """A script sets the whole text, over a text it read a while ago; the text before and after."""
+        before = self.texts[path]
+        seen = self._random.randint(max(len(self.log) - 3, 0), len(self.log))
+        text = before
+        for row in reversed(self._rows[seen:]):
+            if changed(row.effect, path):
+                text = applied(text, inverted_of(row, path))
+        value = change(text)
+        n = self._last.get(str(SCRIPT), 0) + 1
+        fields: Json = {"unset": [path]} if value is None and "." in path else {"set": {path: value or ""}}
+        update = ops.Update(n=n, base=seen + _BEGIN, node="n", **fields)
+        assert self._room.offer(self._edit(SCRIPT, [update])) is None
+        while len(self._room.inbox):
+            self._commit()
+        return before, self.texts[path]
 
     # ---- one batch
 
@@ -78,7 +103,7 @@ class TypedRoom:
             (int(edit.author.client), Settled(result.n))
             for edit, outcome in done.outcomes
             for result in outcome.results
-            if _came_to_nothing(result.status, result.code, result.first)
+            if _came_to_nothing(int(edit.author.client), result.status, result.code, result.first)
         ]
 
     def _look_up(self) -> None:
@@ -93,20 +118,20 @@ class TypedRoom:
 
     def _store(self, batch: Batch) -> None:
         for op in batch.ops:
-            assert isinstance(op.effect, effects.Text)
+            assert isinstance(op.effect, effects.Text | effects.Update)
             self.merged += op.effect.merged is True
-            self.log.append(Entry(int(op.author.client), op.n, op.effect.path, op.effect.delta))
+            [path] = (path for path in FIELDS if changed(op.effect, path))
+            self.log.append(Entry(int(op.author.client), op.n, path, delta_of(op, path)))
         self._rows += batch.ops
         self._last |= {one.client: one.last_n for one in batch.counters}
 
     # ---- the room
 
-    def _edit(self, client: int, message: list[Op]) -> PendingEdit:
-        texts = [ops.Text(n=op.n, base=op.base + _BEGIN, node="n", path=op.path, delta=op.delta) for op in message]
+    def _edit(self, client: int, asked: Sequence[ops.Op]) -> PendingEdit:
         return PendingEdit(
             identity=Identity(tenant="t", user="u0", expires_at=2e9),
             author=Author(user="u0", client=str(client)),
-            ops=[*texts],
+            ops=[*asked],
             mode=self._random.choice(_MODES),
             policy="apply_clean",
             ref=UNSET,
@@ -136,11 +161,48 @@ class TypedRoom:
         return Room(loaded, Limits())
 
 
-def _came_to_nothing(status: str, code: object, first: object) -> bool:
+class Overwriting(Typing):
+    """The same with a script among them: its values are to the others what their common ends say (SEMANTICS 15)."""
+
+    def __init__(self, seed: int, room: TypedRoom, *, clients: int = 3) -> None:
+        super().__init__(seed, room, clients=clients)
+        self._typed_room = room
+
+    def doing(self) -> tuple[Callable[[int], None], ...]:
+        return (*super().doing(), self._overwrite)
+
+    def _overwrite(self, number: int) -> None:
+        logged = len(self.server.log)
+        before, after = self._typed_room.overwrite(self.random.choice(FIELDS), self._changed)
+        self.deleted |= set(before) - set(after)
+        self.deleted -= set(after) - set(before)  # its author had read it before it was deleted
+        self.revivable |= set(after)  # a value puts there anew what somebody is just deleting
+        self.typed.append("".join(one for one in after if one not in before))
+        self.tell(logged)
+
+    def _changed(self, text: str) -> str | None:
+        if self.random.random() < 0.1:
+            return None
+        at = self.random.randint(0, len(text))
+        return text[:at] + self.fresh(self.random.randint(0, 3)) + text[at + self.random.choice((0, 1, len(text))) :]
+
+
+def inverted_of(row: LoggedOp, path: str) -> Delta:
+    """What takes back a logged change of a text."""
+    if isinstance(row.effect, effects.Text):
+        delta: Delta = row.inverse["delta"]
+        return delta
+    values = row.effect.set or {} if isinstance(row.effect, effects.Update) else {}
+    return difference(text_of(values.get(path)), text_of(row.inverse["set"].get(path)))
+
+
+def _came_to_nothing(client: int, status: str, code: object, first: object) -> bool:
     """Of an answer. A gap is for a socket that nobody reads any more; any refusal would be a fault."""
     if status == "duplicate":
         assert isinstance(first, dict)
         return bool(first["status"] == "unchanged")
+    if client == SCRIPT:
+        return False
     assert status in ("applied", "merged", "unchanged") or code == "gap", (status, code)
     return status == "unchanged"
 

@@ -6,7 +6,7 @@ import pytest
 
 from sync.values import Refused
 from tests.pipelining import Server, Typing
-from tests.typed_rooms import TypedRoom
+from tests.typed_rooms import Overwriting, TypedRoom
 
 SEEDS, PARTS, STEPS = 10_000, 20, 120
 
@@ -49,7 +49,7 @@ def test_there_is_something_to_transform() -> None:
     assert sum(server.met for server in servers) > 500
 
 
-@pytest.mark.parametrize("kept", [2_000, 3])
+@pytest.mark.parametrize("kept", [1_000, 3])
 def test_typing_to_a_real_room(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same clients, and the judge that serves people; with all it needs in memory, and with next to nothing."""
     monkeypatch.setattr("sync.backlog.KEPT_OPS", kept)
@@ -62,3 +62,14 @@ def test_typing_to_a_real_room(kept: int, monkeypatch: pytest.MonkeyPatch) -> No
             raise AssertionError(f"seed {seed}: {error}") from error
         merged += room.merged
     assert merged > 1_000
+
+
+@pytest.mark.parametrize("kept", [1_000, 3])
+def test_typing_while_a_script_sets_whole_texts(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets from old bases, live, forced and replayed: what people type over them is transformed like any other."""
+    monkeypatch.setattr("sync.backlog.KEPT_OPS", kept)
+    for seed in range(400):
+        try:
+            Overwriting(seed, TypedRoom(seed), clients=2 + seed % 3).run(STEPS)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
