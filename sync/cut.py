@@ -19,7 +19,7 @@ from sync.apply import RESPACE, Stamp, apply, inverse
 from sync.backlog import Backlog
 from sync.codec import Malformed
 from sync.conflict_records import ConflictRecord
-from sync.effects import Effect, Import, Restore
+from sync.effects import Effect, Import, Purge, Restore
 from sync.identity import Author
 from sync.judge import judge
 from sync.keeping import Keeping, Source, check_joining, view_of
@@ -74,6 +74,7 @@ class Cut:
         self.used: dict[ClientKey, int] = {}
         self._limits = limits
         self._backlog = backlog
+        backlog.watch(self.ops)
         self._ladders: Ladders | None = None  # of the texts that the edit in hand has changed
         self._counters = counters
         self._firsts = firsts
@@ -227,9 +228,9 @@ class Cut:
             raise Refused("stale", "still catching up; send it again")
 
     def _asking(self, edit: PendingEdit, op: Op) -> Asking:
-        if self._ladders is None and type(op) is Text:
-            self._ladders = self._ladders_over(edit, edit.ops)
-        ladders = self._ladders if type(op) is Text else None
+        ladders = None
+        if type(op) is Text:
+            ladders = self._ladders = self._ladders or self._ladders_over(edit, edit.ops)
         return Asking(edit.author.user, edit.author.client, edit.mode, self._limits, self._backlog, ladders)
 
     def _ladders_over(self, edit: PendingEdit, ops: Sequence[Op | Malformed]) -> Ladders:
@@ -282,7 +283,6 @@ class Cut:
             activity=activity,
         )
         self.ops.append(op)
-        self._backlog.append(op)
         return op
 
     def _set_aside(self, edit: PendingEdit, place: int, op: Op | Malformed, aside: SetAside | ConflictRecord) -> Result:
@@ -332,6 +332,8 @@ class Cut:
 
     def purged(self) -> tuple[list[str], list[str]]:
         """Ids of the nodes and connections that are gone for good."""
+        if not any(type(op.effect) is Purge for op in self.ops):
+            return [], []
         return purged_rows(self.tree, self._befores)
 
     def first_ops(self, batch: Batch, count: int) -> Batch:

@@ -177,6 +177,10 @@ def _read_bases(edit: PendingEdit, seq: int) -> None:
     if isinstance(edit, PendingResolve):
         oldest, newest = min(seq, edit.decision.base), max(seq, edit.decision.base)
     for op in edit.ops:
-        if not isinstance(op, Malformed):
-            oldest, newest = min(oldest, op.base), max(newest, op.base)
+        if isinstance(op, Malformed):
+            continue
+        if op.base < oldest:
+            oldest = op.base
+        elif op.base > newest:
+            newest = op.base
     edit.oldest, edit.ahead = oldest, newest > seq
