@@ -5,12 +5,14 @@
 #   make test               every test
 #   make lint types         ruff, mypy
 #   make simulate SEEDS=N   N seeds of the simulation, from FIRST on, for a night
+#   make storm OPS=n        one queue replayed from everywhere at once, for a night
 #   make torture SCHEDULES=n SEED=s   kills, cuts and freezes around real processes, for a night
 #   make bench              the benchmarks; writes benchmarks/RESULTS.md
 #   make clean              removes what the others made; the data in .treesync stays
 
 PORT ?= 8000
 SEEDS ?= 500
+OPS ?= 100000
 FIRST ?= 0
 SCHEDULES ?= 20
 SEED ?= 0
@@ -27,7 +29,7 @@ BIN := $(VENV)/bin
 # not compiled at once: that takes a third of the time, and most modules are never imported
 PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile
 
-.PHONY: run test lint types format simulate torture bench clean install
+.PHONY: run test lint types format simulate storm torture bench clean install
 
 run: export PORT := $(PORT)
 run: $(VENV)/.run
@@ -49,6 +51,9 @@ format: $(VENV)/.dev
 
 simulate: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation --first $(FIRST) --seeds $(SEEDS)
+
+storm: $(VENV)/.dev
+	$(BIN)/python -m tests.simulation --replay-storm --ops $(OPS) --seed $(SEED)
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture --schedules $(SCHEDULES) --seed $(SEED)

@@ -1,4 +1,5 @@
-"""Runs many seeds of the simulation: `python -m tests.simulation --seeds 50000 --ops 200 [--first 0] [--seed S]`.
+"""Runs many seeds of the simulation: `python -m tests.simulation --seeds 50000 --ops 200 [--first 0] [--seed S]`, or
+one queue that is replayed from everywhere at once: `python -m tests.simulation --replay-storm --ops 100000 [--seed S]`.
 
 A seed that fails is named with the one command that replays it. All seeds are run; the exit code says if any failed.
 """
@@ -11,6 +12,7 @@ import time
 import traceback
 
 from tests.simulation.plan import OPS, draw
+from tests.simulation.storm import replay_storm
 from tests.simulation.world import simulate
 
 _PROGRESS_SECONDS = 5.0
@@ -22,7 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--ops", type=int, default=OPS, help="of each seed")
     parser.add_argument("--seed", type=int, help="this one alone, with its history and what befell it")
+    parser.add_argument("--replay-storm", action="store_true", help="one queue of --ops ops, sent from everywhere")
     asked = parser.parse_args(arguments)
+    if asked.replay_storm:
+        print(replay_storm(asked.ops, asked.seed or 0))
+        return 0
     if asked.seed is not None:
         return _replay(asked.seed, asked.ops)
     return _run(range(asked.first, asked.first + asked.seeds), asked.ops)

@@ -145,6 +145,9 @@ class Asker:
             "template_data.why": self._value(),
             "metadata.flag": self._value(),
         }
+        if node in replica.nodes and self._random.random() < 0.5:  # rewritten as a whole, with what stands there
+            text = replica.nodes[node]["description"]
+            values["description"] = applied(text, self._spliced(text))
         paths = self._random.sample([*values], self._random.choice([1, 1, 1, 2]))
         op: Record = {"op": "update", "node": node, "set": {path: values[path] for path in paths}}
         if self._random.random() < 0.2:

@@ -141,6 +141,8 @@ class Drafts:
         for field, was in before.items():
             draft, now = self._drafts[field], self._text(field)
             final = draft.asked.final if draft.asked is not None else {}
+            if draft.stray:
+                continue
             if was is None or now is None or final is None or final.get("seq", 0) > seq:
                 self._strand(field, draft, was)
                 continue

@@ -21,6 +21,7 @@ from tests.simulation.keeping import Kept, check_kept
 from tests.simulation.letters import Letters
 from tests.simulation.plan import TENANT
 from tests.simulation.replica import Record, Replica, canonical
+from tests.simulation.trash import Trash
 
 if TYPE_CHECKING:
     from tests.simulation.copies import Asked, Copy
@@ -111,13 +112,15 @@ class Ending:
     def _replay(self, log: list[LoggedOp], snapshots: dict[tuple[int, int], set[bytes]]) -> list[bytes]:
         """O3, O4: apply the log to nothing, by the oracle and by the server's own code; the state at every seq."""
         replica, tree = Replica.empty(), tree_of_version(None)
-        letters, kept = Letters(tree, self._waited()), Kept(tree)
+        letters, kept, trash = Letters(tree, self._waited()), Kept(tree), Trash()
         asked = {(name, one.n): one for name, copy in self._copies.items() for one in copy.asked}
         wanted = {seq for number, seq in snapshots if number == self._key.tree}
         past = [b"" for _ in range(len(log) + 1)]
         for op in log:
             before_nodes = dict(replica.nodes)
-            replica.apply(msgspec.to_builtins(op.effect), op.seq)
+            effect = msgspec.to_builtins(op.effect)
+            replica.apply(effect, op.seq)
+            trash.follow(effect, op.seq, before_nodes, replica)
             letters.before(op)
             kept.before(op)
             apply(tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))

@@ -149,7 +149,7 @@ class World:
     async def _set_up(self) -> None:
         users = [f"u{number if number % 4 != 1 else number - 1}" for number in range(self.plan.clients)]
         for _ in range(self.plan.trees):
-            await self._make_tree(users)
+            await self.make_tree(users)
         for _ in range(self.plan.instances):
             await self.start_instance()
         trees = list(range(1, self.plan.trees + 1))
@@ -167,7 +167,7 @@ class World:
         self.askers[name] = Asker(name, self.plan, self.random, self._typed)
         self.clients.append(Client(self, name, identity, trees, codec_of(number), viewer=viewer))
 
-    async def _make_tree(self, users: list[str]) -> None:
+    async def make_tree(self, users: list[str]) -> None:
         owner = Identity(tenant=TENANT, user="u0", expires_at=2e9)
         author = Author(user="u0", client="create:1")
         nodes = [
