@@ -13,6 +13,7 @@ const LONGEST_RETRY_MS = 2_000; // a database that is back is used within 5 s
 const STORED_AFTER_MS = 3_000; // no answer for so long: a tree is shown as this browser keeps it
 const AGENT = "treesync-web/1.0";
 
+/** One client of a server: `connect` makes it; types and events in treesync.d.ts. */
 export class Client extends EventTarget {
   tenant = "";
   user = "";
@@ -45,6 +46,7 @@ export class Client extends EventTarget {
     this.#link.start();
   }
 
+  /** connecting, online, offline, refused (it will not come back by itself) or signed out. */
   get state() {
     return this.#link.state;
   }
@@ -54,6 +56,7 @@ export class Client extends EventTarget {
     return this.#why;
   }
 
+  /** Open a tree. */
   async open(number) {
     let tree = this.#trees.get(number);
     if (!tree || tree.closed) {
@@ -72,6 +75,7 @@ export class Client extends EventTarget {
     setTimeout(() => tree.settleForStored(), STORED_AFTER_MS);
   }
 
+  /** A route of /api/v1 with this client's token. */
   request(method, path, body) {
     return request(this.#origin, this.#token, method, path, body);
   }
@@ -82,6 +86,7 @@ export class Client extends EventTarget {
     this.#link.redial();
   }
 
+  /** Leave; what is unanswered stays in the store for the next tab. */
   close() {
     this.#away.abort();
     this.#link.close();

@@ -1,6 +1,7 @@
 // The conflict records of one tree that concern this person: listed when there are some, kept level by `conflict`
 // messages, decided over the socket.
 
+/** The open records of one tree, and decisions on them. */
 export class Inbox {
   #number;
   #host;

@@ -6,17 +6,17 @@
 //   settled(entry)    its answer is final                   carried(node, path, delta, seq)   a text was changed under us
 //   replaced(before, after)         confirmed state was taken anew
 
-import { changeOf, carry, fieldOf, textAfter } from "./fields.js";
+import { carryOver, withdraw } from "./carrying.js";
 import { Queue } from "./queue.js";
 import { rebased } from "./rebase.js";
 import { Replica } from "./replica.js";
 import { Sending, isPassing } from "./sending.js";
-import { textAt, wish } from "./wishes.js";
-import { difference } from "../text.js";
+import { wish } from "./wishes.js";
 
 const LOST_HISTORY = new Set(["epoch", "ahead", "too_far", "erased"]); // a snapshot for these replaces the queue's bases
 const WRITERS = new Set(["editor", "owner"]);
 
+/** One open tree without I/O; see the module. `welcomed` comes first: it says who we are. */
 export class OpenTree {
   queue = new Queue();
   status = "away"; // "opening", "open", "gone"
@@ -177,31 +177,12 @@ export class OpenTree {
     this.#highest = Math.max(this.#highest, message.seq);
     const { settled, next } = this.#sending.answered(message);
     for (const entry of settled) {
-      if (Queue.isWithoutEffect(entry)) this.#withdraw(entry);
+      if (entry.isWithoutEffect) withdraw(this.queue, entry, this.confirmed, this.#outside.carried);
       entry.settle(entry.result);
       this.#outside.settled(entry);
     }
     this.#reach();
     this.#go(next);
-  }
-
-  // It was shown and will not come: what was typed behind it is brought to the text without it.
-  #withdraw(entry) {
-    for (const field of entry.fields) {
-      const [node, path] = field.split("\u0000");
-      const text = textAt(this.confirmed.nodes.get(node), path);
-      const place = this.queue.entries.indexOf(entry);
-      const before = this.queue.entries.slice(0, place);
-      const [without, shown] = [before, [...before, entry]].map((some) => textAfter(text, some, node, path));
-      if (without !== shown) this.#carry(this.queue.entries.slice(place + 1), node, path, difference(shown, without), null);
-    }
-    entry.hidden = true;
-  }
-
-  #carry(entries, node, path, change, seq) {
-    const carried = carry(entries, node, path, change, seq);
-    for (const entry of carried.entries) this.queue.dirty.add(entry);
-    this.#outside.carried(node, path, carried.change, seq);
   }
 
   #reach() {
@@ -307,25 +288,9 @@ export class OpenTree {
     const before = this.confirmed.nodes.get(op.node);
     this.confirmed.apply(op, seq);
     const after = this.confirmed.nodes.get(op.node);
-    if (before && after) this.#carryOver(op, entry, before, after, seq);
+    if (before && after) carryOver(this.queue, { op, entry, before, after, seq }, this.#outside.carried);
     if (entry) entry.hidden = true;
     return { at: frame.at, ...op, seq, ...author, own };
-  }
-
-  #carryOver(op, entry, before, after, seq) {
-    const paths = op.op === "text" ? [op.path] : op.op === "update" ? [...Object.keys(op.set ?? {}), ...(op.unset ?? [])] : [];
-    const { entries } = this.queue;
-    for (const path of paths) {
-      if (!entry?.fields.has(fieldOf(op.node, path))) {
-        const change = changeOf(op, path, before, after);
-        if (change) this.#carry(entries, op.node, path, change, seq);
-        continue;
-      }
-      const expected = textAfter(textAt(before, path), entry.isVisible ? [entry] : [], op.node, path);
-      const actual = textAt(after, path);
-      const behind = entries.slice(entries.indexOf(entry) + 1);
-      if (expected !== actual) this.#carry(behind, op.node, path, difference(expected, actual), seq);
-    }
   }
 
   /** What came does not follow on what is here: the first time at once, then after growing waits. */

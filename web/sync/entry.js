@@ -2,6 +2,9 @@
 
 import { fieldsOf, makes } from "./fields.js";
 
+const WITHOUT_EFFECT = new Set(["conflict", "rejected", "superseded"]);
+
+/** One op of a queue, from the edit that made it to its durable answer. */
 export class Entry {
   n = null; // given at first sending, stored before it, never given to another op
   flying = false; // on its way
@@ -44,6 +47,11 @@ export class Entry {
 
   get isUnanswered() {
     return this.settledAt === null && !this.dropped;
+  }
+
+  /** Whether its final answer says that confirmed state will not show it. */
+  get isWithoutEffect() {
+    return WITHOUT_EFFECT.has(this.result?.status);
   }
 
   /** Whether it may be joined with a later edit: nobody has been told of it. */

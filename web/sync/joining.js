@@ -5,6 +5,7 @@ import { read, written } from "./replica.js";
 
 const TITLE_CHARACTERS = 500; // [TR2]
 
+/** Which edits become part of an op that waits. */
 export class Joining {
   /** Makes a fresh entry hold a later edit too, and answers it; null where the two must stay apart. */
   join(entries, later) {
@@ -28,7 +29,18 @@ export class Joining {
       last.op = { ...last.op, delta: last.shown };
       return last;
     }
+    if (last.op.op === "update" && last.op.node === node) return this.#value(last, path, later.shown);
     return last.op.op === "insert" ? this.#content(last, path, later.shown) : null;
+  }
+
+  // Into a value that nobody has been told of: who types over all of a text has written a new one.
+  #value(update, path, delta) {
+    const held = update.op.set?.[path];
+    if (typeof held !== "string" || span(delta) > size(held)) return null;
+    const text = applied(held, delta);
+    if (path === "title" && (!text || size(text) > TITLE_CHARACTERS)) return null;
+    update.op = { ...update.op, set: { ...update.op.set, [path]: text } };
+    return update;
   }
 
   // Into the content of a node that the server has not heard of.

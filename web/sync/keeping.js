@@ -11,6 +11,7 @@ import { Entry } from "./entry.js";
 const LATER_MS = 1_000; // a tree of 1,000 nodes is about 500 kB: not to be written for every change
 const SHARE = 20; // and a slow store is busy for at most a twentieth of the time
 
+/** Writes one tree to the store; see the module. */
 export class Keeping {
   fault = null; // why edits cannot be kept now
   #core;

@@ -11,6 +11,7 @@ const BAD_TOKEN = 4401;
 const LEAST_MESSAGE_BYTES = 1024; // below this no message is halved any more
 const LONGEST_TIMER_MS = 2 ** 31 - 1; // a longer one would fire at once
 
+/** The socket of a client. */
 export class Link {
   /** @type {"connecting" | "online" | "offline" | "refused" | "signed out"} */
   state = "connecting";

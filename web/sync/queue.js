@@ -7,10 +7,10 @@ import { Joining } from "./joining.js";
 
 const ENVELOPE_BYTES = 256; // what stands around the ops of an edit: about 90 bytes, and room for a long number or two
 const NUMBER_BYTES = 24; // n and base, put in after an op was measured
-export const UNCONSUMED = new Set(["gap", "rate", "unavailable", "stale", "forbidden"]); // the op stays queued [ED6]
-const WITHOUT_EFFECT = new Set(["conflict", "rejected", "superseded"]);
+const UNCONSUMED = new Set(["gap", "rate", "unavailable", "stale", "forbidden"]); // the op stays queued [ED6]
 const encoder = new TextEncoder();
 
+/** The queue of one tree under one client_id; see the module. */
 export class Queue {
   entries = [];
   refused = []; // for good: they stay, with their content, until their person dismisses them [SEMANTICS 23]
@@ -156,11 +156,6 @@ export class Queue {
     entry.result = first;
     if (first.status === "rejected") this.#keepRefused(entry, first);
     return entry;
-  }
-
-  /** Whether a final answer says that confirmed state will not show the op. */
-  static isWithoutEffect(entry) {
-    return WITHOUT_EFFECT.has(entry.result?.status);
   }
 
   #refuse(entry, result) {

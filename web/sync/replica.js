@@ -9,6 +9,7 @@ import { applied } from "../text.js";
 const KEPT_DELETIONS = 100; // what left the tree lately, so that bringing it back shows before the server answers
 const hashes = new WeakMap(); // of nodes and connections, which are never changed in place
 
+/** Confirmed state, or, with the queue applied to a copy of it, a View of treesync.d.ts. */
 export class Replica {
   nodes = new Map();
   connections = new Map();

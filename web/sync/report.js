@@ -1,5 +1,6 @@
 // What became of the ops that waited when a tree was opened again.
 
+/** Follows the ops that waited until each has its answer. */
 export class Report {
   #entries;
 

@@ -11,6 +11,7 @@ export function isPassing(code) {
   return LATER.has(code);
 }
 
+/** The rounds in which one queue is sent. */
 export class Sending {
   #queue;
   #flights = new Map(); // ref to the entries under way

@@ -1,5 +1,6 @@
 // The token that signs requests in, and what it says about its person.
 
+/** Where tokens come from. */
 export class TokenSource {
   #given;
   #known = null;

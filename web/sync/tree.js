@@ -12,6 +12,7 @@ import { Undo } from "./undo.js";
 
 const PRESENCE_MS = 50; // 20 a second: as smooth as a cursor has to be, a fraction of what the server takes
 
+/** An open tree: `Client.open` gives it; types and events in treesync.d.ts. */
 export class Tree extends Editing {
   number;
   #host;
@@ -43,26 +44,32 @@ export class Tree extends Editing {
 
   // ---- reading
 
+  /** What its author sees: the queue over confirmed state. It never changes; there is a new one after each change. */
   get view() {
     return this.#core.view;
   }
 
+  /** What this person may do here; null before it is known. */
   get role() {
     return this.#core.role;
   }
 
+  /** The place in the history up to which all is confirmed here. */
   get position() {
     return this.#core.position;
   }
 
+  /** The others who are here. */
   get people() {
     return this.#core.people;
   }
 
+  /** What a person should be told about their work. */
   get status() {
     return this.#status;
   }
 
+  /** Open conflict records of this person, newest first. */
   get conflicts() {
     return this.#inbox.mine;
   }
@@ -72,6 +79,7 @@ export class Tree extends Editing {
     return this.#core.error;
   }
 
+  /** What is not final, oldest first, then what was refused for good. */
   get queue() {
     const { unanswered, refused } = this.#core.queue;
     return [...unanswered, ...refused].map((entry) => entry.shownToPerson);
@@ -79,6 +87,7 @@ export class Tree extends Editing {
 
   // ---- editing (`Editing` has a method for each kind of op)
 
+  /** Queue any op of PROTOCOL.md; shows at once, resolves when durable. */
   edit(op, mode = "live") {
     return this.#edit(op, mode, (step, answer) => this.#undo.did(step, answer));
   }
@@ -106,10 +115,12 @@ export class Tree extends Editing {
     return Promise.resolve({ n: null, status: "rejected", ...refusal });
   }
 
+  /** Take back one's own newest change; null: there is none. */
   undo() {
     return this.#undo.undo();
   }
 
+  /** Take back the newest undo; null: there is none. */
   redo() {
     return this.#undo.redo();
   }
@@ -122,12 +133,14 @@ export class Tree extends Editing {
     return this.#undo.canRedo;
   }
 
+  /** Edits made inside are undone together. */
   group(edits) {
     return this.#undo.group(edits);
   }
 
   // ---- more than edits
 
+  /** What the others see of this person: the whole state each time. */
   present(state) {
     this.#presence = state;
     this.#presenceTimer ??= setTimeout(() => {
@@ -136,10 +149,12 @@ export class Tree extends Editing {
     }, PRESENCE_MS);
   }
 
+  /** Decide a conflict. */
   resolve(conflict, choice, value) {
     return this.#inbox.resolve(conflict, choice, value);
   }
 
+  /** What the trash holds, newest first. */
   async trash() {
     const found = [];
     for (let next = ""; next !== null; ) {
@@ -150,6 +165,7 @@ export class Tree extends Editing {
     return found;
   }
 
+  /** Give up what was refused; answers those ops. */
   discard() {
     const given = this.#core.queue.discard();
     this.#core.changed();
@@ -159,11 +175,13 @@ export class Tree extends Editing {
     return given.map((entry) => entry.op);
   }
 
+  /** The queue as a file's content. */
   exportQueue() {
     const { tree = this.number, user, tenant, server } = this.#host.identity;
     return JSON.stringify({ treesync: 1, server, tenant, user, tree, position: this.position, queue: this.queue }, null, 2);
   }
 
+  /** Let go of the tree; what is unanswered stays in the queue until it is opened again. */
   close() {
     clearTimeout(this.#presenceTimer);
     this.#core.close();

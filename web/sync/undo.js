@@ -10,6 +10,7 @@ import { same, stepOf } from "./steps.js";
 const MOST_GROUPS = 200;
 const PAUSE_MS = 1_000; // typing and dragging without a longer rest is undone together
 
+/** The undo and redo of one tree on one page; see the module. */
 export class Undo {
   #tree;
   #edit;
