@@ -104,32 +104,28 @@ def b5(rounds: int, seconds: float) -> list[Line]:
 
 def b6(rounds: int, seconds: float) -> list[Line]:
     """A queue comes back: 1,000 ops alone, 10,000 against 5,000; and one more delta on a long text."""
-    thousand, ratios, many = [], [], []
+    lines: list[Line] = []
+    many = []
     with postgres() as dsn, treesync(dsn) as server, relay() as baseline:
-        for _ in range(rounds):
-            thousand.append(uvloop.run(replay.ours_thousand(server)))
-            ratios.append(thousand[-1] / uvloop.run(replay.relay_thousand(baseline)))
+        for clients in (5, 2):
+            ours, ratios = [], []
+            for _ in range(rounds):
+                ours.append(uvloop.run(replay.ours_thousand(server, clients)))
+                ratios.append(ours[-1] / uvloop.run(replay.relay_thousand(baseline, clients)))
+            what = f"B6 1,000 queued ops, {clients} clients: all durable and reported in {spread(ours, ' s', 3)}"
+            lines.append((what, f"{spread(ratios)} × relay", "≤ 1 × relay", verdict(median(ratios) <= 1)))
         for _ in range(rounds):
             took, became = uvloop.run(replay.ours_ten_thousand(server))
             many.append(took)
     deltas = [text.measure() for _ in range(rounds)]
     newest, behind = [one.newest for one in deltas], [one.behind for one in deltas]
-    what = ", ".join(f"{count} {status}" for status, count in became.most_common() if count)
+    results = ", ".join(f"{count} {status}" for status, count in became.most_common() if count)
+    over_ten = f"over ten others {spread(behind, ' ms', 2)}"
     return [
+        *lines,
+        (f"B6 10,000 against 5,000: {results}", spread(many, " s", 2), "≤ 2 s", verdict(median(many) <= 2)),
         (
-            f"B6 replay of 1,000 queued ops: all durable and reported in {spread(thousand, ' s', 3)}",
-            f"{spread(ratios, digits=2)} × relay",
-            "≤ 1 × relay",
-            verdict(median(ratios) <= 1),
-        ),
-        (
-            f"B6 10,000 ops against 5,000 foreign ones: {what}",
-            spread(many, " s", 2),
-            "≤ 2 s",
-            verdict(median(many) <= 2),
-        ),
-        (
-            f"B6 a delta on a text of 100 kB with 10,000 edits behind it; over ten others: {spread(behind, ' ms', 2)}",
+            f"A delta on a text of 100 kB with 10,000 edits behind it, judged and applied; {over_ten}",
             spread(newest, " ms", 2),
             "≤ 1 ms",
             verdict(median(behind) <= 1),

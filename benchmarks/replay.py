@@ -79,16 +79,16 @@ class Sender:
 # ---- a thousand ops that nobody disturbed, against a relay
 
 
-async def ours_thousand(server: Server) -> float:
-    """1,000 queued ops of all kinds; someone else has the tree open."""
+async def ours_thousand(server: Server, clients: int) -> float:
+    """1,000 queued ops of all kinds; so many clients, their author among them, have the tree open."""
     jwt = token("ada")
     tree = make_tree(server, jwt, 1_000)
-    peer, other = await asyncio.gather(join(server.port, jwt, "back", tree), join(server.port, jwt, "there", tree))
-    sender = Sender(peer, list(messages(tree, "replay", [_queued(one) for one in range(1_000)], base=2)))
+    peers = await asyncio.gather(*(join(server.port, jwt, f"back{one}", tree) for one in range(clients)))
+    sender = Sender(peers[0], list(messages(tree, "replay", [_queued(one) for one in range(1_000)], base=2)))
     took = await sender.run()
     assert sender.became["applied"] == 1_000, sender.became
-    for one in (peer, other):
-        one.transport.abort()
+    for peer in peers:
+        peer.transport.abort()
     return took
 
 
@@ -107,9 +107,9 @@ def _queued(one: int) -> dict[str, Any]:
             return {"op": "update", "node": node, "set": {"title": f"Grow by {one} per cent"}}
 
 
-async def relay_thousand(server: Server) -> float:
-    """The relay passes 1,000 messages of one op each on to two clients: until both have them."""
-    peers = await asyncio.gather(*(connect(server.port, "/train", _RELAYED) for _ in range(2)))
+async def relay_thousand(server: Server, clients: int) -> float:
+    """The relay passes 1,000 messages of one op each on to so many clients: until all have them."""
+    peers = await asyncio.gather(*(connect(server.port, "/train", _RELAYED) for _ in range(clients)))
     frames = [edit(1, n, f"n{n}", f"Grow by {n} per cent", base=2) for n in range(1, 1_001)]
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
