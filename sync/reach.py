@@ -34,13 +34,15 @@ def reach(tree: Tree, backlog: Backlog, edit: PendingEdit, oldest: int) -> int:
                 continue
             if mark.seq <= base:
                 backlog.unchanged(thing, path, base)
-            elif base >= oldest and ((thing, path) in texts or _by_others(mark, edit) > base):
+            elif base >= oldest and ((thing, path) in texts or _is_asked_for(op, path, mark, edit)):
                 least = min(least, base)
     return least
 
 
-def _by_others(mark: Mark, edit: PendingEdit) -> int:
-    return mark.by_others(*edit.client)[0]
+def _is_asked_for(op: Op, path: str, mark: Mark, edit: PendingEdit) -> bool:
+    """Whether the value at the base will be: someone else changed it since, and the author does not say what it was."""
+    seen = (op.was or ()) if isinstance(op, ops.Update | ops.Configure) else ()
+    return path not in seen and mark.by_others(*edit.client)[0] > op.base
 
 
 def _questions(tree: Tree, op: Op) -> Iterator[Question]:
