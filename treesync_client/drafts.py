@@ -50,7 +50,7 @@ class Drafts:
                 _climb(_change(effect, field, before, after), self._waiting(field))
             self._known[field] = after
         if own is not None:
-            own.hidden = True
+            own.hidden = own.unsaved = True
 
     def replaced(self, last_n: int) -> None:
         """Confirmed state is another one now, that holds the own ops up to `last_n`."""
@@ -59,7 +59,8 @@ class Drafts:
             while waiting and (n := waiting[0].n) is not None and n <= last_n:
                 taken = waiting.pop(0)
                 before = text_after(taken.shown, field, before)
-                taken.hidden = taken.hidden or isinstance(taken.op, Text)
+                if isinstance(taken.op, Text):  # what is done twice is no longer what was typed
+                    taken.hidden = taken.unsaved = True
             _climb(difference(before, self._confirmed(field)), waiting)
 
     def withdrawn(self, entries: Iterable[Entry]) -> None:
