@@ -1,4 +1,4 @@
-"""Three people type in one field in three browsers over lines that are cut, against a real server."""
+"""The browser client against a real server where much goes wrong: bad lines, tabs that are gone, a wrong clock."""
 
 from __future__ import annotations
 
@@ -53,3 +53,62 @@ async def test_three_people_type_in_one_field_over_bad_lines(stage: Stage, visit
             assert text.count(f"<{one.user}👋{number}>") == 1, f"{one.user} {number} in {text}"
         assert await one.run("[tree.conflicts.length, faults.length]") == [0, 0]
     assert len(text) == sum(len(f"<{one.user}👋{number}>") for one in people for number in range(TOKENS))
+
+
+async def test_what_several_closed_tabs_left_is_sent_by_one(stage: Stage, visitors: Visitors) -> None:
+    tree = await stage.tree()
+    first = await visitors.new(stage, "ada", line=True)
+    tabs = [first, await first.tab(), await first.tab()]
+    for tab in tabs:
+        await tab.client(tree)
+    await first.line.cut()
+    for number, tab in enumerate(tabs):
+        await tab.until("tree.status.state === 'offline'")
+        await tab.start("tree.insert({ parent: 'goal', type: 'outcome', title: `Tab ${it}` })", number)
+        await tab.start("tree.splice('goal', 'description', 0, 0, `<${it}>`)", number)
+        await tab.until("tree.queue.length === 2")
+        await tab.run("new Promise((done) => setTimeout(done, 50))")  # nobody waits for the store before closing a tab
+    last = await first.tab()
+    for tab in tabs:
+        await tab.page.close()
+    first.line.mend()
+    await last.client(tree)
+    await last.until("tree.view.children('goal').length === 5")
+    await last.saved()
+    await last.until("['<0>', '<1>', '<2>'].every((it) => tree.view.nodes.get('goal').description.includes(it))")
+    titles = sorted(node["title"] for node in (await stage.nodes(tree)).values() if node["title"].startswith("Tab"))
+    assert titles == ["Tab 0", "Tab 1", "Tab 2"]
+    assert await stage.changes(tree) == 6, "each edit once"
+    assert await last.run("faults") == []
+
+
+async def test_a_clock_that_is_a_year_off_changes_nothing(stage: Stage, visitors: Visitors) -> None:
+    tree = await stage.tree()
+    for years in (-1, 1):
+        wrong = f"const now = Date.now; Date.now = () => now() + {years} * 365 * 86_400_000;"
+        ada = await visitors.new(stage, "ada", line=True, init=wrong)
+        await ada.client(tree)
+        await ada.line.cut()
+        await ada.until("tree.status.state === 'offline'")
+        await ada.start("tree.update('goal', { title: `Year ${it}` })", years)
+        ada.line.mend()
+        await ada.saved()
+        assert (await stage.nodes(tree))["goal"]["title"] == f"Year {years}"
+        assert await ada.run("[client.state, faults.length]") == ["online", 0]
+
+
+async def test_a_queue_of_a_tree_that_is_gone_is_kept_and_can_be_taken_out(stage: Stage, visitors: Visitors) -> None:
+    visitors.allow(AWAY)
+    tree = await stage.tree()
+    ada = await visitors.new(stage, "ada", line=True)
+    await ada.client(tree)
+    await ada.line.cut()
+    await ada.until("tree.status.state === 'offline'")
+    await ada.start("tree.update('goal', { title: 'Too late' })")
+    await stage.ask("DELETE", f"/api/v1/trees/{tree}")
+    await ada.page.reload()
+    ada.line.mend()
+    await ada.connect(tree)
+    await ada.until("tree.closed?.code === 'not_found' && tree.status.state === 'refused'")
+    kept = await ada.run("JSON.parse(tree.exportQueue())")
+    assert (kept["user"], kept["tree"], kept["queue"][0]["op"]["set"]) == ("ada", tree, {"title": "Too late"})
