@@ -180,7 +180,8 @@ class Delivery:
     def _write_part(self, place: OpenRoom, participant: Participant, part: Snapshot | Sequence[LoggedOp]) -> None:
         """Give a part, or put it back in halves where it is too large; a single op that is becomes a snapshot."""
         if isinstance(part, Snapshot):
-            part.role = participant.role  # it may have changed since the snapshot was queued
+            part.role = participant.role  # this and the count may have changed since the snapshot was queued
+            part.conflicts = place.room.records.count(participant.session.identity.user)
             participant.session.send(part)
             return
         wire = participant.session.outbox.wire

@@ -14,6 +14,7 @@ from sync.identity import TreeKey
 from sync.open_room import OpenRoom
 from sync.protocol import UNCONSUMED
 from sync.room import Flight, Room
+from tests.simulation.deciding import records_of
 from tests.simulation.ending import Ending
 from tests.simulation.plan import TENANT
 from tests.simulation.replica import Record
@@ -110,10 +111,22 @@ class Checks:
         """A server says something to a client: it must be so already."""
         if message["type"] == "outcome":
             self._outcome_is_stored(client, message)
+        elif message["type"] in ("snapshot", "resumed"):
+            self._conflicts_are_counted(client, instance, message)
         elif message["type"] == "ops":
             rows = self._world.database.trees[TreeKey(TENANT, message["tree"])]
             assert message["seq"] <= rows.head.seq, "broadcast before its commit [BR3]"
             assert rows.places[message["seq"] - 1][1] == message["mark"], "the mark is not the log's [BR5]"
+
+    def _conflicts_are_counted(self, client: Client, instance: Instance, message: Record) -> None:
+        """How many open records concern him, where this instance knows all there are."""
+        key = TreeKey(TENANT, message["tree"])
+        rows = self._world.database.trees[key]
+        for place in instance.hub.places():
+            if place.key == key and place.room.commit == rows.head.commit:
+                own = [one for one in records_of(rows).values() if client.identity.user in one.parties]
+                open_ones = sum(one.closed is None for one in own)
+                assert message["conflicts"] == open_ones, f"{message['conflicts']} conflicts, there are {open_ones}"
 
     def _outcome_is_stored(self, client: Client, message: Record) -> None:
         """[ED8, ED6]"""

@@ -81,6 +81,8 @@ class Copy:
         message: Record = {"type": "open", "ref": self._open_ref, "tree": self.tree}
         if self.replica is not None and not self.client.world.happens(0.25):  # else as on a first visit
             message["position"] = {"epoch": self.epoch, "seq": self.replica.seq, "mark": self.mark}
+        elif self.replica is not None and self.client.world.happens(0.3):
+            message["reason"] = "digest"
         connection.send(message)
 
     def disconnected(self) -> None:
@@ -154,6 +156,7 @@ class Copy:
         self.participants = {one["id"]: one for one in message["participants"]}
         if answered:
             self.state = "open"
+            self.news = {}
             self.resend(replay=True)
             if self.presence:
                 self.tell_presence(self.presence)

@@ -169,6 +169,11 @@ class Ending:
         assert copy.replica.canonical() == last, f"the replica of {name} differs"
         assert copy.replica.digest() == digest
         assert copy.mark == self._rows.head.mark
+        for number, news in copy.news.items():
+            stored = msgspec.to_builtins(self._records[number])
+            told = {field: news.get(field) for field in ("closed", "seqs", "paths") if news.get(field)}
+            kept = {field: stored[field] for field in ("closed", "seqs", "paths") if stored[field]}
+            assert told == kept, f"{name} was told {told} of record {number}, which is {kept}"
         unexpected = {"epoch", "ahead"} & set(copy.reasons)
         assert not unexpected, f"{name} was given a snapshot for {unexpected}, and nothing was restored [OP3, OP5]"
 

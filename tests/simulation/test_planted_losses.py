@@ -70,7 +70,7 @@ def a_merge_takes_the_later_text(patch: Patch) -> None:
 
 def a_delta_is_cut_short(patch: Patch) -> None:
     patch.setattr(judge_text, "applied", lambda text, delta: applied(text, delta)[:20])
-    patch.setattr(cut, "judge", _shortened(cut.judge))
+    patch.setattr("sync.cut.judge", _shortened(judge.judge))
 
 
 def _shortened(judge: Callable[..., Any]) -> Callable[..., Any]:

@@ -367,6 +367,8 @@ async def test_a_reader_who_catches_up_on_a_deleted_tree_stops_nothing(two: Depl
     assert not two.deaths
 
 
-@pytest.mark.parametrize("seed", [37, 71, 114, 142, 146, 247, 276, 439, 500, 562, 1091, 1121])
+@pytest.mark.parametrize(
+    "seed", [37, 71, 114, 142, 146, 247, 276, 439, 500, 562, 1091, 1121, 31, 139, 183, 197, 318, 412, 1016]
+)
 def test_a_seed_that_once_failed(seed: int) -> None:
     simulate(draw(seed))

@@ -205,6 +205,24 @@ async def test_a_snapshot_leaves_as_the_socket_drains(one: Deployment, monkeypat
     assert (parts[-1]["after"], parts[-1]["seq"]) == (2, 3)
 
 
+async def test_a_snapshot_that_waited_counts_the_records_of_the_moment(one: Deployment) -> None:
+    """What was told meanwhile stands before it; counted as when it was queued, a client would forget it again."""
+    key = await one.tree(root())
+    writer = await opened(one, key, "writer")
+    await writer.ask(key, title("Theirs"))
+    slow, device = one.socket("slow"), one.socket("slow", "slow-2")
+    slow.outbox.full = True
+    slow.send({"type": "open", "ref": 1, "tree": key.tree})
+    await settle()
+    await device.open(key)
+    (result,) = await device.ask(key, title("Mine"), mode="replay")
+    assert result["status"] == "conflict"
+    await drain(one, slow)
+    kinds = [message for message in slow.outbox.take() if message["type"] in ("conflict", "snapshot")]
+    assert [message["type"] for message in kinds] == ["conflict", "snapshot"]
+    assert kinds[1]["conflicts"] == 1
+
+
 # ---- large frames
 
 
