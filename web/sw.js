@@ -22,8 +22,9 @@ addEventListener("fetch", (event) => {
 
 // Files that the page had loaded before this worker was there.
 addEventListener("message", (event) => {
-  const files = (event.data?.keep ?? []).filter((address) => isFile(new URL(address)));
-  event.waitUntil(caches.open(KEPT).then((kept) => Promise.allSettled(files.map((address) => kept.add(address)))));
+  const files = new Set((event.data?.keep ?? []).filter((address) => isFile(new URL(address))));
+  // all or none: half of the page would only stand there
+  event.waitUntil(caches.open(KEPT).then((kept) => kept.addAll(files)));
 });
 
 const isFile = ({ origin, pathname }) => origin === location.origin && !LIVE.test(pathname);

@@ -67,7 +67,7 @@ export class ConflictInbox {
     const paths = Object.entries(conflict.paths ?? {});
     const isDeleted = conflict.code === "deleted";
     const lost = conflict.paths?.[conflict.node]?.mine ?? paths[0]?.[1].mine; // of a deleted branch each path is a node
-    const title = node?.title ?? (connection ? `Connection ${quoted(connection.label)}` : isDeleted && lost ? lost : "A node that is in the trash");
+    const title = node?.title ?? (connection ? `Connection ${quoted(connection.label)}` : isDeleted && lost ? lost : conflict.node ? "A node that is in the trash" : "The tree itself");
     const go = node && made("button", { type: "button", className: "link-button", onclick: () => this.#goTo(conflict.node) }, "Show in the tree");
     const when = conflict.at && made("time", { dateTime: conflict.at, title: new Date(conflict.at).toLocaleString() }, ago(Date.parse(conflict.at)));
     const why = made("p", { className: "quiet" }, this.#why(conflict), when ? " · " : "", when);

@@ -32,8 +32,10 @@ start();
 async function start() {
   const { token, tree: number } = await signIn();
   const client = connect(location.origin, token, { client: "page/1.0" });
+  client.addEventListener("fault", (event) => sayUnkept(event.detail));
   try {
-    show(client, await client.open(number));
+    const tree = await client.open(number);
+    show(client, tree);
   } catch (error) {
     sessionStorage.removeItem("token"); // a reload asks again
     byId("opening-text").textContent = closedInWords(error);
@@ -94,6 +96,13 @@ function listenOnCanvas(desk, canvas, edits, titles, people) {
     isSelected: (id) => id === desk.selection,
     point: (event) => people.point(event),
   });
+}
+
+// Said for as long as the page is open: what is typed here outlives neither the page nor the network.
+function sayUnkept({ code, why }) {
+  if (code !== "storage") return;
+  byId("unkept").hidden = false;
+  byId("unkept").textContent = `Changes are not kept in this browser while you are offline: ${why}.`;
 }
 
 // A click beside a dialog closes it, as Escape does.

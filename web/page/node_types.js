@@ -108,7 +108,7 @@ export function typeBelow(type) {
 export function pathLabel(path, type) {
   const [field, key] = path.split(".");
   if (field === "template_data") return TYPES[type]?.fields.find((one) => one.key === key)?.label ?? key.replaceAll("_", " ");
-  return { title: "Title", description: "Description", type: "Type", placement: "Place in the tree", label: "Label" }[field] ?? path;
+  return { title: "Title", description: "Description", type: "Type", placement: "Place in the tree", label: "Label", name: "Name", discovery_phase: "Phase" }[field] ?? path;
 }
 
 /** A stored value as a person reads it. */

@@ -11,7 +11,7 @@ export class StatusBar {
   #chip = byId("status");
   #banner = byId("banner");
   #report = null;
-  #closed = null;
+  #closed;
   #openList = false;
   #key = "";
 
@@ -19,6 +19,7 @@ export class StatusBar {
   constructor(desk, commands) {
     this.#desk = desk;
     this.#commands = commands;
+    this.#closed = desk.tree.closed ?? null; // it may be opened for its queue alone
     for (const name of ["status", "scene"]) desk.addEventListener(name, () => this.draw());
     desk.client.addEventListener("state", () => this.draw());
     desk.tree.addEventListener("report", (event) => this.#reported(event.detail));
