@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sync import ops
 from sync.nodes import Details, Node, NodeType, Point
 from sync.protocol import Mode
-from sync.text import Delta, checked, difference
+from sync.text import Delta, applied, checked, difference, span
 from sync.tree import Tree
 from sync.values import ABSENT, NODE_FIELDS, TREE_FIELDS, Refused, read
 from treesync_client.errors import Rejected
@@ -109,15 +109,25 @@ class Editing(ABC):
     def splice(
         self, node: str, path: str, at: int, remove: int = 0, insert: str = "", *, mode: Mode = "live"
     ) -> asyncio.Future[Answer]:
-        """At a code point of the text as it is shown: remove so many, and insert."""
+        """At a code point of the text as it is shown: remove so many, and insert. More than half of a text is not
+        edited but replaced: that goes as `update`, so that two who do it at once are asked, not run together."""
         parts: list[int | str] = [at, insert, -remove]
-        return self.text(node, path, [part for part in parts if part not in (0, "")], mode=mode)
+        return self._typed(node, path, [part for part in parts if part not in (0, "")], mode)
 
     def write(self, node: str, path: str, text: str, *, mode: Mode = "live") -> asyncio.Future[Answer]:
         """Make a text this one by the smallest splice, so that what others type elsewhere in it stays."""
+        return self._typed(node, path, difference(self._shown(node, path), text), mode)
+
+    def _shown(self, node: str, path: str) -> str:
         held = self._view.nodes.get(node)
-        shown = "" if held is None else as_text(read(held.node, path))
-        return self.text(node, path, difference(shown, text), mode=mode)
+        return "" if held is None else as_text(read(held.node, path))
+
+    def _typed(self, node: str, path: str, delta: Delta, mode: Mode) -> asyncio.Future[Answer]:
+        shown = self._shown(node, path)
+        removed = -sum(part for part in delta if isinstance(part, int) and part < 0)
+        if removed * 2 > len(shown) > 0 and span(delta) <= len(shown):
+            return self.update(node, {path: applied(shown, delta)}, mode=mode)
+        return self.text(node, path, delta, mode=mode)
 
     def move(
         self,

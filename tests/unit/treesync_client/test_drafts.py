@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from itertools import count
 from random import Random
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from sync import ops
+from sync.protocol import Open
 from tests.mini_server import MiniClient, MiniServer
-from tests.opened_trees import entered, insert, sent
-from treesync_client.results import Landed
+from tests.opened_trees import entered, insert, sent, title
+from treesync_client.results import Conflict, Landed
 
 PEOPLE = (("ada", "a1"), ("bo", "b1"), ("ada", "a2"))
 SEEDS = 400  # schedules of about 60 steps; the nightly simulation runs more
@@ -118,3 +121,125 @@ def test_what_is_typed_while_an_op_is_on_its_way_is_one_op_without_a_number() ->
     assert text(ada) == "abcdef"
     assert ada.tree.replica.seq == 3
     assert len({answer.n for answer in ada.answers if isinstance(answer, Landed)}) == 3
+
+
+def snapshot_back(server: MiniServer, client: MiniClient, reason: Any) -> None:
+    """Answer an opening by a snapshot with a reason."""
+    (opening,) = (message for message in client.outbound if isinstance(message, Open))
+    client.outbound.clear()
+    client.is_open = True
+    client.tree.hear(server.snapshot(client, ref=opening.ref, reason=reason))
+
+
+@pytest.mark.parametrize("reason", ["epoch", "too_far", "ahead", "erased"])
+@pytest.mark.parametrize("arrived", [True, False])
+def test_over_another_history_a_delta_goes_as_the_whole_text_with_what_its_author_saw(
+    reason: Any, arrived: bool
+) -> None:
+    """[RP12] [CF13]"""
+    server = MiniServer()
+    ada, bo = entered(server), entered(server, "bo", "b1")
+    ada.edit(insert("n1", description="one two three"))
+    ada.settle()
+    bo.settle()
+    typing(ada, "n1", [3, " and a half"])
+    if arrived:
+        ada.send_one()
+    typing(ada, "n1", [24, "!"])
+    ada.cut()
+    if not arrived:
+        typing(bo, "n1", ["zero "])
+        bo.settle()
+    ada.connect()
+    snapshot_back(server, ada, reason)
+    unsent = [entry.op for entry in ada.tree.queue if not entry.hidden]
+    assert [(type(op), op.base) for op in unsent] == [(ops.Update, 0)] * len(unsent)
+    last = unsent[-1]
+    assert isinstance(last, ops.Update)
+    assert last.set == {"description": "one and a half two three!"}
+    assert last.was == {"description": "one and a half two three"}
+    assert text(ada) == "one and a half two three!"
+    ada.settle()
+    bo.settle()
+    assert len(ada.tree.queue) == 0
+    assert ada.tree.replica.digest == server.room.tree.digest
+    assert text(ada) == text(bo)
+    if arrived:
+        assert text(ada) == "one and a half two three!"
+
+
+def test_a_snapshot_of_the_same_history_moves_the_deltas_over_it() -> None:
+    """[RP12] [OP11] [OP12]"""
+    server = MiniServer()
+    ada, bo = entered(server), entered(server, "bo", "b1")
+    ada.edit(insert("n1", description="one two"))
+    ada.settle()
+    bo.settle()
+    typing(ada, "n1", [3, "!"])
+    ada.send_one()  # it arrives; the answer is lost, and so are the ops
+    typing(ada, "n1", [4, "?"])
+    typing(bo, "n1", ["zero "])
+    bo.settle()
+    ada.inbound.clear()
+    ada.tree.hear(server.snapshot(ada, reason="large"))
+    assert text(ada) == "zero one!? two"
+    ada.cut()
+    ada.connect()
+    ada.settle()
+    assert text(ada) == "zero one!? two"
+    assert ada.tree.replica.digest == server.room.tree.digest
+
+
+def test_no_delta_goes_over_a_state_that_is_older_than_the_own_last_op() -> None:
+    """[RP11] [TX13] A state that was asked for may be an older one, until the ops after it have come."""
+    server = MiniServer()
+    ada = entered(server)
+    ada.edit(insert("n1"))
+    ada.settle()
+    typing(ada, "n1", ["a"])
+    older = server.snapshot(ada)
+    ada.settle()
+    ada.tree.hear(structs.replace(older, reason="resync"))
+    assert ada.tree.replica.seq == 1
+    typing(ada, "n1", ["b"])
+    assert sent(ada) == []
+    ada.tree.hear(server.frames[-1])
+    assert [op.base for edit in sent(ada) for op in edit.ops] == [2]
+    ada.settle()
+    assert sorted(text(ada)) == ["a", "b"]
+
+
+def test_what_was_typed_on_a_value_that_was_set_aside_is_kept() -> None:
+    """[RP12] [CF3] The update it stood on became a conflict: what is typed moves over to what the tree says."""
+    server = MiniServer()
+    ada, bo = entered(server), entered(server, "bo", "b1")
+    ada.edit(insert("n1", description="start"))
+    ada.settle()
+    bo.settle()
+    ada.edit(ops.Update(n=1, base=1, node="n1", set={"description": "mine"}), "replay")
+    bo.edit(ops.Update(n=1, base=1, node="n1", set={"description": "theirs"}))
+    bo.send_one()
+    typing(ada, "n1", [4, " typed"])
+    ada.settle()
+    assert "typed" in text(ada)
+    assert "theirs" in text(ada)
+    assert [type(answer) for answer in ada.answers[-2:]] == [Conflict, Landed]
+
+
+def test_a_field_that_is_no_text_any_more_sets_the_delta_aside_with_its_content() -> None:
+    """[TX10]"""
+    server = MiniServer()
+    ada, bo = entered(server), entered(server, "bo", "b1")
+    ada.edit(insert("n1", template_data={"note": "text"}))
+    ada.settle()
+    bo.settle()
+    bo.edit(ops.Update(n=1, base=1, node="n1", set={"template_data.note": 5}))
+    bo.send_one()
+    ada.edit(ops.Text(n=1, base=1, node="n1", path="template_data.note", delta=[4, "!"]))
+    ada.settle()
+    answer = ada.answers[-1]
+    assert isinstance(answer, Conflict)
+    assert answer.paths["template_data.note"].mine == [4, "!"]
+    ada.edit(title("n1", "goes on", 2))
+    ada.settle()
+    assert isinstance(ada.answers[-1], Landed)
