@@ -40,8 +40,8 @@ class Kept:
         for place, value in self._before.items():
             last = self._last.get(place)
             if last is not None and asked is not None and _is_blind(op, asked, last):
-                # texts are merged where they can be: their letters tell
-                aside = op.mode != "replay" or asked.base == 0 or isinstance(value, str)
+                # texts are merged where they can be: their letters tell. What is absent is the empty text
+                aside = op.mode != "replay" or asked.base == 0 or isinstance(value, str) or value in (None, ABSENT)
                 assert aside, f"a replay over what its author had not seen: {asked}, over {value!r}"
                 if op.mode != "replay":
                     self.lost.append((place, op.seq, value, last.author.user))
