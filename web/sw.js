@@ -38,7 +38,8 @@ async function fromNetwork(request) {
     if (answer.ok) await kept.put(key, answer.clone());
     return answer;
   } catch (error) {
-    const copy = await kept.match(key);
+    // a module is asked for with an Origin, a file that the page kept was not
+    const copy = await kept.match(key, { ignoreVary: true });
     if (copy) return copy;
     throw error;
   }
