@@ -167,9 +167,12 @@ export class Tree extends EventTarget {
   edit(op: Record<string, unknown>, mode?: Mode): Promise<Result>;
   insert(node: { id?: string; parent?: string | null; after?: string | null; type: NodeType; title: string; description?: string; position?: Point; template_data?: object; metadata?: object }): Promise<Result>;
   update(node: string, set: Record<string, unknown>, unset?: string[]): Promise<Result>;
-  /** Put `insert` in place of `remove` UTF-16 units at `at` of a text field, as an editor's input event tells it. */
+  /** Put `insert` in place of `remove` UTF-16 units at `at` of a text field, as an editor's input event tells it. Goes as
+   *  a delta, so that what others type there stays too. What takes away more than half of the text goes as an `update`
+   *  with the whole new text, so that two people's new titles are not run together: online the last one stands and the
+   *  other is a conflict record; what was done without network merges where it does not overlap, else it waits. */
   splice(node: string, path: string, at: number, remove: number, insert: string): Promise<Result>;
-  /** Make a text field read like this: the smallest splice that does. */
+  /** Make a text field read like this: the smallest splice that does, by the same rule. */
   write(node: string, path: string, text: string): Promise<Result>;
   move(node: string, to: { parent?: string | null; after?: string | null; position?: Point }): Promise<Result>;
   remove(node: string): Promise<Result>;

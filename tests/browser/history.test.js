@@ -238,6 +238,21 @@ test("a delta that is set aside is taken out of what was typed behind it", async
   equal((await sent())[0].ops[0].delta, ["two "]);
 });
 
+test("what is confirmed and not answered is not shown twice after a reload", async () => {
+  const first = opened();
+  first.text([5, "ed"]);
+  await first.sent();
+  first.core.hear(frame(5, [{ by: 1, n: 1, op: "text", node: "n", path: "description", delta: [5, "ed"] }]));
+  const records = first.core.queue.entries.map((entry) => structuredClone(entry.record));
+  equal(records.length, 1);
+  for (const [seq, description] of [[6, "started"], [5, "start"]]) {
+    const core = new OpenTree(1, {});
+    core.load({ parts: [{ name: "", nodes: [node({ description })], connections: [] }], position: { epoch: "e", seq, mark: "m" }, role: "editor" });
+    core.queue.load(records.map((record) => new Entry(record)), 1, seq);
+    equal(core.view.nodes.get("n").description, "started", "with newer state, and with older");
+  }
+});
+
 test("edits become one op as long as nobody has heard of them", async () => {
   const { core, edit, text, sent, shown } = opened();
   edit({ op: "delete", node: "none" });
@@ -249,9 +264,12 @@ test("edits become one op as long as nobody has heard of them", async () => {
   edit({ op: "update", node: "n", set: { title: "B", "metadata.k": 1 }, was: { title: "A" } });
   text([5, "!"]);
   text([6, "?"]);
-  equal(core.queue.unanswered.slice(1).map(({ op }) => op.op), ["insert", "move", "update", "text"]);
-  const [, insert, move, update, delta] = core.queue.unanswered;
+  edit({ op: "update", node: "m", set: { title: "Other" } });
+  edit({ op: "text", node: "m", path: "title", delta: [5, "s"] });
+  equal(core.queue.unanswered.slice(1).map(({ op }) => op.op), ["insert", "move", "update", "text", "update"]);
+  const [, insert, move, update, delta, title] = core.queue.unanswered;
   equal([insert.op.description, move.op.position, delta.shown], ["about", { x: 3, y: 0 }, [5, "!?"]]);
+  equal(title.op.set, { title: "Others" });
   equal([update.op.set, update.op.was], [{ title: "B", "metadata.k": 1 }, { title: "T" }]);
   equal([shown().title, shown().description, core.view.nodes.get("m").description], ["B", "start!?", "about"]);
 });

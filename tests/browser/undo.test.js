@@ -70,9 +70,9 @@ test("typing is taken back among what others typed, before, in and after it", as
 
 test("deleted text comes back where it was, round what others put there", async () => {
   const { ada, bo, level, read } = await pair();
-  await ada.write("root", "description", "The");
+  await ada.write("root", "description", "The ");
   await level();
-  await bo.write("root", "description", "See The");
+  await bo.write("root", "description", "See The ");
   await level();
   await ada.undo();
   equal(read().description, "See The fox");
@@ -87,6 +87,20 @@ test("typing without a rest is one step, another field is another", async () => 
   equal([read().description, read("left").description], ["abcThe fox", ""]);
   await ada.undo();
   equal(read().description, "The fox");
+});
+
+test("a text that was replaced is one step with what was typed into it, and goes back as a whole", async () => {
+  const { room, ada, bo, level, read } = await pair();
+  ada.splice("root", "title", 0, 4, "N");
+  ada.splice("root", "title", 1, 0, "ew");
+  await level();
+  equal([read().title, room.log.map(({ op }) => op.op)], ["New", ["update", "text"]], "sent at once, then as it is typed");
+  await ada.undo();
+  await level();
+  equal([read().title, ada.canUndo], ["root", false]);
+  await bo.splice("root", "title", 4, 0, "s");
+  await level();
+  equal(read().title, "roots");
 });
 
 test("a node that was made goes, unless another has changed it or put something below it", async () => {

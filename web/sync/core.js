@@ -289,7 +289,7 @@ export class OpenTree {
     this.confirmed.apply(op, seq);
     const after = this.confirmed.nodes.get(op.node);
     if (before && after) carryOver(this.queue, { op, entry, before, after, seq }, this.#outside.carried);
-    if (entry) entry.hidden = true;
+    if (entry) this.queue.confirm(entry, seq);
     return { at: frame.at, ...op, seq, ...author, own };
   }
 

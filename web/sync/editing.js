@@ -1,6 +1,6 @@
 // Making ops: a method for each kind, with what their author sees put in (`was`, a move's position).
 
-import { difference, spliced, storable } from "../text.js";
+import { applied, difference, size, spliced, storable } from "../text.js";
 import { read } from "./replica.js";
 import { textAt } from "./wishes.js";
 
@@ -37,16 +37,20 @@ export class Editing extends EventTarget {
   /** Put `insert` in place of `remove` UTF-16 units at `at` of a text field, as an input event tells it. */
   splice(node, path, at, remove, insert) {
     const text = textAt(this.view.nodes.get(node), path);
-    return this.#text(node, path, spliced(text, at, remove, insert));
+    return this.#text(node, path, text, spliced(text, at, remove, insert));
   }
 
   /** Make a text field read like this, by the smallest splice that does. */
   write(node, path, text) {
-    return this.#text(node, path, difference(textAt(this.view.nodes.get(node), path), storable(text)));
+    const held = textAt(this.view.nodes.get(node), path);
+    return this.#text(node, path, held, difference(held, storable(text)));
   }
 
-  #text(node, path, delta) {
+  // What replaces most of a text is another text: two people who did so do not want theirs run together.
+  #text(node, path, text, delta) {
     if (!delta.length) return Promise.resolve({ n: null, status: "unchanged" });
+    const gone = delta.reduce((sum, part) => (part < 0 && typeof part === "number" ? sum - part : sum), 0);
+    if (gone > size(text) / 2) return this.update(node, { [path]: applied(text, delta) });
     return this.edit({ op: "text", node, path, delta });
   }
 

@@ -11,7 +11,6 @@ export class Entry {
   held = false; // refused for want of a right; goes again when the right is back
   hidden = false; // confirmed state shows it already, or it has no effect
   dropped = false; // its author gave it up, or it can never be sent: its number goes to the next one
-  isReplay = false; // waited when the tree was opened
   resolvers = []; // of the promises of all edits that became this op
 
   /** `op` as PROTOCOL.md has it, with `base`, without `n`. `at`: the confirmed seq that a text delta is against. */
@@ -27,6 +26,8 @@ export class Entry {
     this.isRefused = kept.isRefused ?? false; // for good; stays until its person dismisses it
     this.settledAt = kept.settledAt ?? null; // the seq with which it leaves
     this.result = kept.result ?? null; // its final answer
+    this.isReplay = kept.isReplay ?? false; // waited when the tree was opened; its person is told what became of it
+    this.confirmedAt = kept.confirmedAt ?? null; // the seq with which it came back
     this.isStored = kept.isStored ?? false; // it outlives the page
     this.learn();
   }
@@ -77,8 +78,14 @@ export class Entry {
 
   /** As IndexedDB keeps it. */
   get record() {
-    const { op, mode, place, made, n, shown, at, refusal, isRefused, settledAt, result } = this;
-    return { op, mode, place, made, n, shown, at, refusal, isRefused, settledAt, result };
+    const { op, mode, place, made, n, shown, at, refusal, isRefused, settledAt, result, isReplay, confirmedAt } = this;
+    return { op, mode, place, made, n, shown, at, refusal, isRefused, settledAt, result, isReplay, confirmedAt };
+  }
+
+  /** It is part of confirmed state. */
+  confirm(seq) {
+    this.confirmedAt = seq;
+    this.hidden = true;
   }
 
   settle(result) {

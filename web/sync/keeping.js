@@ -43,7 +43,7 @@ export class Keeping {
       if (!kept) return;
       if (kept.state) this.#core.load(kept.state);
       this.#hasState = kept.isOwn;
-      this.#core.queue.load(this.#entries(kept.entries), kept.sentN);
+      this.#core.queue.load(this.#entries(kept.entries), kept.sentN, this.#core.seq);
     } catch (error) {
       this.#store = null;
       this.fault = reason(error);

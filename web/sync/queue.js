@@ -25,15 +25,17 @@ export class Queue {
   #byNumber = new Map();
   #joining = new Joining();
 
-  /** Take what a store has kept. */
-  load(entries, sentN) {
+  /** Take what a store has kept over confirmed state at `seq`. */
+  load(entries, sentN, seq) {
     this.sentN = sentN;
     for (const entry of entries) {
+      entry.hidden = entry.isWithoutEffect || (entry.confirmedAt !== null && entry.confirmedAt <= seq);
       this.#places = Math.max(this.#places, entry.place);
       if (entry.isRefused) this.refused.push(entry);
       else this.entries.push(entry);
       if (entry.n !== null && !entry.isRefused) this.#byNumber.set(entry.n, entry);
     }
+    this.reached(seq);
   }
 
   nextPlace() {
@@ -129,15 +131,16 @@ export class Queue {
     for (const entry of this.entries) entry.held = false;
   }
 
-  /** Whatever is unanswered when a tree is opened again goes as `replay` [SEMANTICS 12]. */
+  /** Whatever is unanswered when a tree is opened again goes as `replay` [RP6]. Answers what its person is to be told of
+   *  [RP10]. */
   replay() {
-    const waiting = this.unanswered.filter((entry) => !entry.flying);
-    for (const entry of waiting) {
-      if (entry.mode !== "replay") this.dirty.add(entry);
-      if (entry.mode === "live") entry.mode = "replay";
+    for (const entry of this.unanswered) {
+      if (entry.flying || entry.isReplay) continue;
+      entry.mode = "replay";
       entry.isReplay = true;
+      this.dirty.add(entry);
     }
-    return waiting;
+    return this.entries.filter((entry) => entry.isReplay && !entry.isTold);
   }
 
   /** Take one result of an outcome whose head is `seq`; answers its entry where that is final now. */
@@ -202,6 +205,12 @@ export class Queue {
     const left = this.entries.splice(0, count);
     for (const entry of left) this.#forget(entry);
     return left;
+  }
+
+  /** It is part of confirmed state at `seq`. */
+  confirm(entry, seq) {
+    entry.confirm(seq);
+    this.dirty.add(entry);
   }
 
   #forget(entry) {

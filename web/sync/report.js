@@ -13,6 +13,11 @@ export class Report {
     return this.#entries.every((entry) => !entry.isUnanswered);
   }
 
+  /** Its person has it. */
+  tell() {
+    for (const entry of this.#entries) entry.isTold = true;
+  }
+
   /** Report of treesync.d.ts; an op whose first answer the server no longer keeps counts as applied. */
   get summary() {
     const results = this.#entries.map((entry) => entry.result).filter(Boolean);

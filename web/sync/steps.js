@@ -1,7 +1,7 @@
 // What one edit changed, so that it can be taken back: a step is made from the view before the edit, and answers the op
 // that undoes it in a later view, or null where nothing of it still stands. Rules: treesync.d.ts, `Tree.undo`.
 
-import { inverted, size, span } from "../text.js";
+import { applied, inverted, size, span } from "../text.js";
 import { read } from "./replica.js";
 import { textAt } from "./wishes.js";
 
@@ -77,6 +77,7 @@ function text({ node, path, delta }, view) {
     node,
     path,
     delta: inverted(textAt(held, path), delta), // on the text as it is now; carried along by `Undo.carry`
+    after: applied(textAt(held, path), delta),
     undo(now) {
       const here = now.nodes.get(node);
       const fits = here && this.delta.length && span(this.delta) <= size(textAt(here, path));

@@ -158,10 +158,7 @@ function range(client, tree) {
     : IDBKeyRange.bound([client, tree], [client, tree, []]);
 }
 
-function opened(ended) {
-  const late = new Promise((_, reject) => {
-    setTimeout(() => reject(new Error("its storage is blocked; close other tabs of this page")), OPEN_MS);
-  });
+async function opened(ended) {
   const database = openDB(NAME, VERSION, {
     upgrade(db) {
       db.createObjectStore("queues", { keyPath: "client" }).createIndex("owner", "owner");
@@ -174,10 +171,18 @@ function opened(ended) {
       ended();
     },
     terminated: ended,
-  }).catch((error) => {
-    throw error.name === "VersionError" ? new Error("a newer version of this page wrote its storage; reload") : error;
   });
-  return Promise.race([database, late]);
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("its storage is blocked; close other tabs of this page")), OPEN_MS);
+  });
+  try {
+    return await Promise.race([database, late]);
+  } catch (error) {
+    throw error.name === "VersionError" ? new Error("a newer version of this page wrote its storage; reload") : error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 // What waits has no number under the new client_id.

@@ -20,7 +20,7 @@ export class Tree extends Editing {
   #keeping;
   #inbox;
   #undo;
-  #reports = [];
+  #report = null; // of what waited when the tree was opened
   #status = { state: "saving", count: 0 };
   #presenceTimer = null;
   #presence = null;
@@ -273,7 +273,7 @@ export class Tree extends Editing {
 
   #heard(name, detail) {
     if (name === "opened") {
-      if (detail.length) this.#reports.push(new Report(detail));
+      this.#report = detail.length ? new Report(detail) : null; // one that was cut short goes on in this
       this.#inbox.opened();
       this.#settleOpened();
     } else {
@@ -293,9 +293,11 @@ export class Tree extends Editing {
 
   #settled(entry) {
     this.#keeping.later();
-    const done = this.#reports.filter((report) => report.isComplete);
-    this.#reports = this.#reports.filter((report) => !report.isComplete);
-    for (const report of done) this.#tell("report", report.summary);
+    if (!this.#report?.isComplete) return;
+    const { summary } = this.#report;
+    this.#report.tell();
+    this.#report = null;
+    this.#tell("report", summary);
   }
 
   // The store has failed: what it does not hold is taken out of the queue and shown as refused.

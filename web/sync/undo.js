@@ -163,7 +163,12 @@ async function forget(step, answer) {
 
 /** Whether a later step has become part of an earlier one. */
 function joined(earlier, later) {
-  if (!earlier || earlier.isDead || earlier.kind !== later.kind || earlier.node !== later.node) return false;
+  if (!earlier || earlier.isDead || earlier.node !== later.node) return false;
+  if (earlier.kind === "fields" && later.kind === "text" && same(Object.keys(earlier.changes), [later.path])) {
+    earlier.changes[later.path].after = later.after; // typing over what was replaced as a whole
+    return true;
+  }
+  if (earlier.kind !== later.kind) return false;
   if (later.kind === "text" && earlier.path === later.path) {
     earlier.delta = composed(later.delta, earlier.delta);
     return true;
