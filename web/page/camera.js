@@ -31,7 +31,12 @@ export class Camera {
   /** The part of the canvas that can be seen, in canvas units. */
   get sight() {
     const { clientWidth: width, clientHeight: height } = this.#frame;
-    return { left: -this.x / this.scale, top: -this.y / this.scale, right: (width - this.x) / this.scale, bottom: (height - this.y) / this.scale };
+    return {
+      left: -this.x / this.scale,
+      top: -this.y / this.scale,
+      right: (width - this.x) / this.scale,
+      bottom: (height - this.y) / this.scale,
+    };
   }
 
   /** From a pointer's place on the screen to the canvas. */

@@ -64,7 +64,8 @@ export class Canvas extends EventTarget {
   itemAt({ x, y }, except = null) {
     let found = null;
     for (const item of this.#desk.scene.items.values()) {
-      if (item.id === except || x < item.x || x > item.x + CARD_WIDTH || y < item.y || y > item.y + item.height) continue;
+      if (item.id === except || x < item.x || x > item.x + CARD_WIDTH || y < item.y || y > item.y + item.height)
+        continue;
       found = item;
     }
     return found;
@@ -74,7 +75,8 @@ export class Canvas extends EventTarget {
   lookAtStart() {
     const items = [...this.#desk.scene.items.values()];
     this.camera.fit(items, { smooth: false });
-    if (this.camera.scale < FAR && items.length) this.camera.startAt(items[0], this.frame.clientWidth < 600 ? 0.6 : 0.7);
+    if (this.camera.scale < FAR && items.length)
+      this.camera.startAt(items[0], this.frame.clientWidth < 600 ? 0.6 : 0.7);
   }
 
   #looked() {
@@ -148,7 +150,11 @@ export class Canvas extends EventTarget {
     }
     this.#links.setAttribute("d", all);
     let trail = "";
-    for (let item = scene.items.get(selection), parent; item && (parent = scene.items.get(item.node.parent)); item = parent) {
+    for (
+      let item = scene.items.get(selection), parent;
+      item && (parent = scene.items.get(item.node.parent));
+      item = parent
+    ) {
       if (!this.#isLifted(parent, item)) trail += this.#link(parent, item);
     }
     this.#trail.setAttribute("d", trail);
@@ -168,7 +174,10 @@ export class Canvas extends EventTarget {
     const [a, b] = [this.placeOf(parent), this.placeOf(item)];
     const { left, top, right, bottom } = this.#drawn;
     return (
-      Math.min(a.x, b.x) < right && Math.max(a.x, b.x) + CARD_WIDTH > left && Math.min(a.y, b.y) < bottom && Math.max(a.y, b.y) + item.height > top
+      Math.min(a.x, b.x) < right &&
+      Math.max(a.x, b.x) + CARD_WIDTH > left &&
+      Math.min(a.y, b.y) < bottom &&
+      Math.max(a.y, b.y) + item.height > top
     );
   }
 }
@@ -179,5 +188,7 @@ function widened({ left, top, right, bottom }) {
 }
 
 function holds(outer, inner) {
-  return outer.left <= inner.left && outer.top <= inner.top && outer.right >= inner.right && outer.bottom >= inner.bottom;
+  return (
+    outer.left <= inner.left && outer.top <= inner.top && outer.right >= inner.right && outer.bottom >= inner.bottom
+  );
 }

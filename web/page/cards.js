@@ -12,12 +12,17 @@ const SIGNS = {
   solution: "M2.8 1.2h6.4c.9 0 1.6.7 1.6 1.6v6.4c0 .9-.7 1.6-1.6 1.6H2.8c-.9 0-1.6-.7-1.6-1.6V2.8c0-.9.7-1.6 1.6-1.6Z",
   assumption: "M3.4.9h5.2L11.2 6 8.6 11.1H3.4L.8 6Z",
   metric: "M1.2 7h2.4v4H1.2zM4.8 4h2.4v7H4.8zM8.4 1h2.4v10H8.4z",
-  research: "M5 .8a4.2 4.2 0 1 0 2.3 7.7l2.6 2.6 1.2-1.2-2.6-2.6A4.2 4.2 0 0 0 5 .8Zm0 1.8a2.4 2.4 0 1 1 0 4.8 2.4 2.4 0 0 1 0-4.8Z",
+  research:
+    "M5 .8a4.2 4.2 0 1 0 2.3 7.7l2.6 2.6 1.2-1.2-2.6-2.6A4.2 4.2 0 0 0 5 .8Zm0 1.8a2.4 2.4 0 1 1 0 4.8 2.4 2.4 0 0 1 0-4.8Z",
 };
 
 /** The sign of a type, in its colour. */
 export function typeSign(type) {
-  return drawn("svg", { class: "type-sign", viewBox: "0 0 12 12", "aria-hidden": "true" }, drawn("path", { d: SIGNS[type] }));
+  return drawn(
+    "svg",
+    { class: "type-sign", viewBox: "0 0 12 12", "aria-hidden": "true" },
+    drawn("path", { d: SIGNS[type] }),
+  );
 }
 
 export class Cards {
@@ -77,7 +82,14 @@ function newCard(item) {
   const fold = made("button", { type: "button", className: "fold", tabIndex: -1, hidden: true });
   const watchers = made("span", { className: "watchers", "aria-hidden": "true", hidden: true });
   const head = made("div", { className: "card-head" }, type, status);
-  const element = made("div", { className: "card", role: "treeitem", "data-node": item.id, tabIndex: -1 }, head, title, watchers, fold);
+  const element = made(
+    "div",
+    { className: "card", role: "treeitem", "data-node": item.id, tabIndex: -1 },
+    head,
+    title,
+    watchers,
+    fold,
+  );
   return { element, type, status, title, fold, watchers, item: null, x: NaN, y: NaN };
 }
 
@@ -133,7 +145,9 @@ function mark(card, selected, reachable) {
 // Others who have this card selected or type into it: an outline in the colour of the first, and names.
 function watch(card, people = []) {
   const typing = people.filter((one) => one.editing).map((one) => one.name);
-  const names = typing.length ? `${listed(typing)} ${typing.length > 1 ? "are" : "is"} typing` : listed(people.map((one) => one.name));
+  const names = typing.length
+    ? `${listed(typing)} ${typing.length > 1 ? "are" : "is"} typing`
+    : listed(people.map((one) => one.name));
   if (card.watched === names) return;
   card.watched = names;
   card.element.classList.toggle("watched", people.length > 0);

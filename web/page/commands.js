@@ -93,7 +93,12 @@ export class Commands {
 
   connect() {
     const from = this.#selection;
-    if (from) this.#finder.open("Connect to…", (id) => this.#edits.connect(from, id), (node) => node.id !== from);
+    if (from)
+      this.#finder.open(
+        "Connect to…",
+        (id) => this.#edits.connect(from, id),
+        (node) => node.id !== from,
+      );
   }
 
   moveBelow() {
@@ -156,8 +161,10 @@ export class Commands {
     const column = neighbour && !isBeside(scene.places.get(node.id), scene.places.get(neighbour.id));
     const along = column ? { up: -1, down: 1 } : { left: -1, right: 1 };
     if (along[direction]) this.#edits.reorder(node.id, index + along[direction]);
-    else if (direction === (column ? "left" : "up") && node.parent) this.#edits.reparent(node.id, view.nodes.get(node.parent).parent, node.parent);
-    else if (direction === (column ? "right" : "down") && siblings[index - 1]) this.#edits.reparent(node.id, siblings[index - 1].id);
+    else if (direction === (column ? "left" : "up") && node.parent)
+      this.#edits.reparent(node.id, view.nodes.get(node.parent).parent, node.parent);
+    else if (direction === (column ? "right" : "down") && siblings[index - 1])
+      this.#edits.reparent(node.id, siblings[index - 1].id);
     else return;
     requestAnimationFrame(() => this.#desk.select(node.id));
   }

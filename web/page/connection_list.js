@@ -14,7 +14,12 @@ export class ConnectionList {
     this.#desk = desk;
     this.#edits = edits;
     this.#id = id;
-    const add = made("button", { type: "button", className: "button quiet-button", id: "connect-node", onclick: () => commands.connect() }, icon("plus"), "Connect to…");
+    const add = made(
+      "button",
+      { type: "button", className: "button quiet-button", id: "connect-node", onclick: () => commands.connect() },
+      icon("plus"),
+      "Connect to…",
+    );
     this.element = made("div", {}, this.#list, desk.mayEdit && add);
   }
 
@@ -37,11 +42,18 @@ export class ConnectionList {
 
   #added(connection) {
     const other = connection.from === this.#id ? connection.to : connection.from;
-    const label = made("input", { type: "text", placeholder: "Label", autocomplete: "off", readOnly: !this.#desk.mayEdit });
+    const label = made("input", {
+      type: "text",
+      placeholder: "Label",
+      autocomplete: "off",
+      readOnly: !this.#desk.mayEdit,
+    });
     label.onchange = () => this.#edits.watch(this.#desk.tree.relabel(connection.id, label.value));
     label.onkeydown = (event) => event.key === "Enter" && label.blur();
     const go = made("button", { type: "button", className: "connection-go", onclick: () => this.#desk.goTo(other) });
-    const remove = this.#desk.mayEdit && iconButton("close", "Remove this connection", () => this.#edits.watch(this.#desk.tree.unlink(connection.id)));
+    const remove =
+      this.#desk.mayEdit &&
+      iconButton("close", "Remove this connection", () => this.#edits.watch(this.#desk.tree.unlink(connection.id)));
     const item = made("li", { "data-connection": connection.id }, go, label, remove);
     const row = { item, label, go, remove, other };
     this.#rows.set(connection.id, row);
@@ -61,6 +73,10 @@ export class ConnectionList {
     go.dataset.shows = key;
     go.dataset.type = node?.type ?? "";
     go.setAttribute("aria-label", `Go to ${title}`);
-    go.replaceChildren(made("span", { className: "quiet" }, outward ? "to" : "from"), node ? typeSign(node.type) : "", made("span", { className: "cut" }, title));
+    go.replaceChildren(
+      made("span", { className: "quiet" }, outward ? "to" : "from"),
+      node ? typeSign(node.type) : "",
+      made("span", { className: "cut" }, title),
+    );
   }
 }

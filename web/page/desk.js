@@ -66,7 +66,11 @@ export class Desk extends EventTarget {
 
   /** Bring a node into view although it may be folded away; only what hides it is unfolded. */
   goTo(id) {
-    for (let above = this.view.nodes.get(this.view.nodes.get(id)?.parent); above; above = this.view.nodes.get(above.parent)) {
+    for (
+      let above = this.view.nodes.get(this.view.nodes.get(id)?.parent);
+      above;
+      above = this.view.nodes.get(above.parent)
+    ) {
       if (above.is_collapsed) this.tree.update(above.id, { is_collapsed: false });
     }
     this.#rebuild();
@@ -117,7 +121,9 @@ export class Desk extends EventTarget {
   #selectNear(old) {
     let id = this.selection;
     while (id && !this.view.nodes.has(id)) id = old.nodes.get(id)?.parent ?? null;
-    this.select(id, { focus: document.activeElement === document.body || !!document.activeElement?.closest("#canvas") });
+    this.select(id, {
+      focus: document.activeElement === document.body || !!document.activeElement?.closest("#canvas"),
+    });
   }
 
   #meet() {

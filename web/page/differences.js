@@ -13,8 +13,27 @@ export function differences(one, other) {
   while (end < Math.min(a.length, b.length) - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
   const [left, right] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
   const common = left.length * right.length > MOST_CELLS ? [] : longestCommon(left, right);
-  const around = (middle) => [...merged([...a.slice(0, start).map((text) => [text, true]), ...middle, ...a.slice(a.length - end).map((text) => [text, true])])];
-  return [around(flagged(left, common.map(([index]) => index))), around(flagged(right, common.map(([, index]) => index)))];
+  const around = (middle) => [
+    ...merged([
+      ...a.slice(0, start).map((text) => [text, true]),
+      ...middle,
+      ...a.slice(a.length - end).map((text) => [text, true]),
+    ]),
+  ];
+  return [
+    around(
+      flagged(
+        left,
+        common.map(([index]) => index),
+      ),
+    ),
+    around(
+      flagged(
+        right,
+        common.map(([, index]) => index),
+      ),
+    ),
+  ];
 }
 
 const words = (text) => text.match(/\s+|[^\s]+/g) ?? [];
@@ -47,7 +66,7 @@ function longestCommon(a, b) {
     }
   }
   const pairs = [];
-  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
     if (a[i] === b[j]) pairs.push([i++, j++]);
     else if (lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]) i++;
     else j++;

@@ -28,7 +28,8 @@ const ICONS = {
   restore: "M3 8a5 5 0 1 0 1.6-3.7M4.4 2v2.6H7",
   go: "M3 8h9.5M9 4.5 12.5 8 9 11.5",
   done: "m3 8.5 3.2 3.2L13 5",
-  people: "M6 7.5A2.3 2.3 0 1 0 6 3a2.3 2.3 0 0 0 0 4.5ZM2 13c.2-2.4 1.8-3.7 4-3.7s3.8 1.3 4 3.7M10.6 3.2a2.2 2.2 0 0 1 0 4.1M11.6 9.6c1.4.4 2.3 1.6 2.4 3.4",
+  people:
+    "M6 7.5A2.3 2.3 0 1 0 6 3a2.3 2.3 0 0 0 0 4.5ZM2 13c.2-2.4 1.8-3.7 4-3.7s3.8 1.3 4 3.7M10.6 3.2a2.2 2.2 0 0 1 0 4.1M11.6 9.6c1.4.4 2.3 1.6 2.4 3.4",
 };
 
 /**
@@ -59,12 +60,20 @@ export function drawn(tag, attributes = {}, ...children) {
 
 /** A small picture that says nothing to assistive technology: the control around it has the name. */
 export function icon(name) {
-  return drawn("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, drawn("path", { d: ICONS[name] }));
+  return drawn(
+    "svg",
+    { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    drawn("path", { d: ICONS[name] }),
+  );
 }
 
 /** A button with a picture; its name is shown when the pointer rests on it. */
 export function iconButton(name, label, onclick, properties = {}) {
-  return made("button", { type: "button", className: "icon-button", title: label, "aria-label": label, onclick, ...properties }, icon(name));
+  return made(
+    "button",
+    { type: "button", className: "icon-button", title: label, "aria-label": label, onclick, ...properties },
+    icon(name),
+  );
 }
 
 /** Set text only where it differs: a live region must not repeat itself. */
@@ -77,7 +86,9 @@ export const byId = (id) => document.getElementById(id);
 
 /** True while the person types into a field, so that single keys are text. */
 export function isTyping(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
 }
 
 /** Run `work` once per frame however often it is asked for. */

@@ -35,7 +35,10 @@ export class Drag {
     card?.classList.add("lifted");
     const more = countBelow(this.#desk.view, id);
     if (more) card?.setAttribute("data-more", `+${more}`);
-    this.#dim = subtree(this.#desk.view, id).slice(1).map((one) => this.#canvas.cards.element(one)).filter(Boolean);
+    this.#dim = subtree(this.#desk.view, id)
+      .slice(1)
+      .map((one) => this.#canvas.cards.element(one))
+      .filter(Boolean);
     for (const one of this.#dim) one.classList.add("waiting");
     this.#desk.select(id, { show: false });
     return true;
@@ -87,7 +90,10 @@ export class Drag {
     const { scene, view } = this.#desk;
     const parent = view.nodes.get(this.#id)?.parent;
     if (parent === undefined) return null;
-    const all = view.children(parent).map((one) => scene.items.get(one.id)).filter(Boolean);
+    const all = view
+      .children(parent)
+      .map((one) => scene.items.get(one.id))
+      .filter(Boolean);
     const siblings = all.filter((one) => one.id !== this.#id);
     for (let index = 1; index < siblings.length; index++) {
       const [one, other] = [siblings[index - 1], siblings[index]];
@@ -101,17 +107,23 @@ export class Drag {
   #aim(target) {
     const old = this.#target;
     this.#target = target;
-    if (old?.id && old.id !== target?.id) this.#canvas.cards.element(old.id)?.classList.remove("drop-target", "drop-refused");
+    if (old?.id && old.id !== target?.id)
+      this.#canvas.cards.element(old.id)?.classList.remove("drop-target", "drop-refused");
     const lifted = this.#id && this.#canvas.cards.element(this.#id);
     const hint = HINTS[target?.kind];
     if (hint) lifted?.setAttribute("data-hint", hint);
     else lifted?.removeAttribute("data-hint");
-    if (target?.id) this.#canvas.cards.element(target.id)?.classList.add(target.kind === "refused" ? "drop-refused" : "drop-target");
+    if (target?.id)
+      this.#canvas.cards.element(target.id)?.classList.add(target.kind === "refused" ? "drop-refused" : "drop-target");
     this.#canvas.frame.classList.toggle("refusing", target?.kind === "refused");
     this.#bar.hidden = target?.kind !== "gap";
     if (target?.kind !== "gap") return;
     const { left, top, width, height } = target.gap;
-    Object.assign(this.#bar.style, { transform: `translate(${left}px, ${top}px)`, width: `${width}px`, height: `${height}px` });
+    Object.assign(this.#bar.style, {
+      transform: `translate(${left}px, ${top}px)`,
+      width: `${width}px`,
+      height: `${height}px`,
+    });
   }
 }
 
@@ -121,8 +133,26 @@ function gapBetween(one, other) {
     const height = Math.max(one.height, other.height);
     const y = one.y + height / 2;
     const reachX = Math.max(GAP_REACH, (other.x - one.x - CARD_WIDTH) / 2);
-    return { x, y, reachX: Math.min(reachX, 4 * GAP_REACH), reachY: height / 2 + 10, left: x - 2, top: one.y, width: 4, height };
+    return {
+      x,
+      y,
+      reachX: Math.min(reachX, 4 * GAP_REACH),
+      reachY: height / 2 + 10,
+      left: x - 2,
+      top: one.y,
+      width: 4,
+      height,
+    };
   }
   const y = (one.y + one.height + other.y) / 2;
-  return { x: one.x + CARD_WIDTH / 2, y, reachX: CARD_WIDTH / 2 + 10, reachY: Math.max(12, (other.y - one.y - one.height) / 2), left: one.x, top: y - 2, width: CARD_WIDTH, height: 4 };
+  return {
+    x: one.x + CARD_WIDTH / 2,
+    y,
+    reachX: CARD_WIDTH / 2 + 10,
+    reachY: Math.max(12, (other.y - one.y - one.height) / 2),
+    left: one.x,
+    top: y - 2,
+    width: CARD_WIDTH,
+    height: 4,
+  };
 }

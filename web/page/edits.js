@@ -66,17 +66,32 @@ export class Edits {
   }
 
   /** Put a node below another one, at a free place there. Below itself is refused. */
-  reparent(id, parent, after = this.#view.children(parent).filter((one) => one.id !== id).at(-1)?.id ?? null) {
+  reparent(
+    id,
+    parent,
+    after = this.#view
+      .children(parent)
+      .filter((one) => one.id !== id)
+      .at(-1)?.id ?? null,
+  ) {
     const node = this.#view.nodes.get(id);
     if (!node || !this.#allowed()) return false;
     if (parent !== null && liesBelow(this.#view, parent, id)) {
-      this.#desk.say(parent === id ? "A node cannot stand below itself." : `“${node.title}” cannot move below itself: “${this.#view.nodes.get(parent).title}” is part of it.`, "refused");
+      this.#desk.say(
+        parent === id
+          ? "A node cannot stand below itself."
+          : `“${node.title}” cannot move below itself: “${this.#view.nodes.get(parent).title}” is part of it.`,
+        "refused",
+      );
       return false;
     }
     if (node.parent === parent) return false;
     if (this.#isLaidOut(parent, id)) this.#unplace(id, { parent, after });
     else this.#shift(id, this.#placeBelow(parent, cardHeight(node.title), after, id), { parent, after });
-    this.#desk.say(`“${node.title}” moved below ${parent ? `“${this.#view.nodes.get(parent).title}”` : "no other"}.`, "quiet");
+    this.#desk.say(
+      `“${node.title}” moved below ${parent ? `“${this.#view.nodes.get(parent).title}”` : "no other"}.`,
+      "quiet",
+    );
     return true;
   }
 
@@ -95,7 +110,8 @@ export class Edits {
       if (!by.x && !by.y) return;
       for (const one of subtree(this.#view, id).slice(1)) {
         const { position } = this.#view.nodes.get(one);
-        if (!isUnplaced({ position })) this.#watch(tree.move(one, { position: given({ x: position.x + by.x, y: position.y + by.y }) }));
+        if (!isUnplaced({ position }))
+          this.#watch(tree.move(one, { position: given({ x: position.x + by.x, y: position.y + by.y }) }));
       }
     });
   }
@@ -155,8 +171,14 @@ export class Edits {
   #swap(left, right, shifts) {
     const [a, b] = [this.#extent(left, shifts), this.#extent(right, shifts)];
     const by = isBeside(a, b)
-      ? [{ x: b.right - a.right, y: 0 }, { x: a.left - b.left, y: 0 }]
-      : [{ x: 0, y: b.bottom - a.bottom }, { x: 0, y: a.top - b.top }];
+      ? [
+          { x: b.right - a.right, y: 0 },
+          { x: a.left - b.left, y: 0 },
+        ]
+      : [
+          { x: 0, y: b.bottom - a.bottom },
+          { x: 0, y: a.top - b.top },
+        ];
     [left, right].forEach((top, side) => {
       for (const one of subtree(this.#view, top)) {
         const had = shifts.get(one) ?? { x: 0, y: 0 };
@@ -192,7 +214,12 @@ export class Edits {
     tree.group(() => {
       for (const id of moved) this.#watch(tree.move(id, { position: { x: 0, y: 0 } }));
     });
-    this.#desk.say(moved.length ? `Tidied up: ${moved.length} ${moved.length === 1 ? "card" : "cards"} given back to the layout.` : "Everything is tidy already.", moved.length ? "undo" : "note");
+    this.#desk.say(
+      moved.length
+        ? `Tidied up: ${moved.length} ${moved.length === 1 ? "card" : "cards"} given back to the layout.`
+        : "Everything is tidy already.",
+      moved.length ? "undo" : "note",
+    );
     return moved.length;
   }
 
@@ -217,7 +244,8 @@ export class Edits {
   async #watch(edit) {
     try {
       const result = await edit;
-      if (REFUSED.includes(result?.status)) this.#desk.say(result.why ?? "Someone moved this while you did; their move stands.", "refused");
+      if (REFUSED.includes(result?.status))
+        this.#desk.say(result.why ?? "Someone moved this while you did; their move stands.", "refused");
     } catch (error) {
       this.#desk.say(error.why ?? error.message, "refused");
     }
@@ -234,7 +262,12 @@ export class Edits {
     const siblings = this.#view.children(parent).filter((one) => one.id !== except);
     const until = siblings.slice(0, siblings.findIndex((one) => one.id === after) + 1);
     const taken = [...scene.items.values()].filter((item) => !except || !liesBelow(this.#view, item.id, except));
-    return placeFor(scene.places.get(parent) ?? null, until.map((one) => scene.places.get(one.id)), taken, height);
+    return placeFor(
+      scene.places.get(parent) ?? null,
+      until.map((one) => scene.places.get(one.id)),
+      taken,
+      height,
+    );
   }
 }
 

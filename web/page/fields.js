@@ -60,12 +60,21 @@ export function templateField(desk, edits, id, spec) {
   const made_ = control(desk, edits, id, path, spec, name);
   const help = spec.help && made("p", { className: "help", id: `${name}-help` }, spec.help);
   if (help) made_.field.setAttribute("aria-describedby", help.id);
-  const element = made("div", { className: "field", "data-path": path }, made("label", { for: name }, spec.label), made_.field, help);
+  const element = made(
+    "div",
+    { className: "field", "data-path": path },
+    made("label", { for: name }, spec.label),
+    made_.field,
+    help,
+  );
   return { element, show: made_.show, stop: made_.stop };
 }
 
 function text(desk, edits, id, path, { kind }, name) {
-  const field = kind === "area" ? made("textarea", { id: name, rows: 1 }) : made("input", { id: name, type: "text", autocomplete: "off" });
+  const field =
+    kind === "area"
+      ? made("textarea", { id: name, rows: 1 })
+      : made("input", { id: name, type: "text", autocomplete: "off" });
   field.readOnly = !desk.mayEdit;
   const bound = bindText(desk, edits, field, id, path, { changed: kind === "area" ? () => grow(field) : undefined });
   return { field, ...bound };
@@ -86,7 +95,11 @@ function number(desk, edits, id, path, spec, name) {
 }
 
 function choice(desk, edits, id, path, { choices }, name) {
-  const field = made("select", { id: name, disabled: !desk.mayEdit }, ...choices.map(([value, label]) => made("option", { value }, label)));
+  const field = made(
+    "select",
+    { id: name, disabled: !desk.mayEdit },
+    ...choices.map(([value, label]) => made("option", { value }, label)),
+  );
   const show = () => (field.value = asText(read(desk.view.nodes.get(id), path)));
   field.onchange = () => {
     if (field.value === "") edits.watch(desk.tree.update(id, {}, [path]));

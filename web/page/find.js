@@ -22,7 +22,16 @@ export class Finder {
     this.#dialog = dialog;
     this.#title = made("h2", { className: "visually-hidden", id: "finder-title" });
     this.#list = made("ul", { id: "found", role: "listbox", "aria-labelledby": "finder-title" });
-    this.#input = made("input", { id: "find", type: "text", role: "combobox", autocomplete: "off", spellcheck: false, "aria-controls": "found", "aria-expanded": "true", "aria-labelledby": "finder-title" });
+    this.#input = made("input", {
+      id: "find",
+      type: "text",
+      role: "combobox",
+      autocomplete: "off",
+      spellcheck: false,
+      "aria-controls": "found",
+      "aria-expanded": "true",
+      "aria-labelledby": "finder-title",
+    });
     dialog.replaceChildren(this.#title, this.#input, this.#list);
     this.#input.oninput = () => this.#search();
     this.#input.onkeydown = (event) => this.#key(event);
@@ -53,7 +62,10 @@ export class Finder {
       const title = folded(node.title);
       if (asked.every((word) => title.includes(word))) scored.push([title.startsWith(asked[0] ?? "") ? 0 : 1, node]);
     }
-    this.#found = scored.sort((a, b) => a[0] - b[0]).slice(0, MOST).map(([, node]) => node);
+    this.#found = scored
+      .sort((a, b) => a[0] - b[0])
+      .slice(0, MOST)
+      .map(([, node]) => node);
     this.#at = 0;
     this.#show();
   }
@@ -61,9 +73,23 @@ export class Finder {
   #show() {
     const above = (node) => this.#desk.view.nodes.get(node.parent)?.title;
     const rows = this.#found.map((node, index) =>
-      made("li", { role: "option", id: `found-${index}`, "aria-selected": String(index === this.#at), "data-node": node.id, "data-type": node.type }, typeSign(node.type), made("span", { className: "cut" }, node.title), made("span", { className: "cut quiet" }, above(node) ?? "")),
+      made(
+        "li",
+        {
+          role: "option",
+          id: `found-${index}`,
+          "aria-selected": String(index === this.#at),
+          "data-node": node.id,
+          "data-type": node.type,
+        },
+        typeSign(node.type),
+        made("span", { className: "cut" }, node.title),
+        made("span", { className: "cut quiet" }, above(node) ?? ""),
+      ),
     );
-    this.#list.replaceChildren(...(rows.length ? rows : [made("li", { className: "none" }, "No title has these words.")]));
+    this.#list.replaceChildren(
+      ...(rows.length ? rows : [made("li", { className: "none" }, "No title has these words.")]),
+    );
     if (rows.length) this.#input.setAttribute("aria-activedescendant", `found-${this.#at}`);
     else this.#input.removeAttribute("aria-activedescendant");
     rows[this.#at]?.scrollIntoView({ block: "nearest" });

@@ -29,9 +29,16 @@ export function listen(canvas, on) {
       spread = distance(pointers);
       return;
     }
-    const wantsPan = event.button === 1 || space || !card || (event.pointerType === "touch" && !on.isSelected(card.dataset.node));
+    const wantsPan =
+      event.button === 1 || space || !card || (event.pointerType === "touch" && !on.isSelected(card.dataset.node));
     if (event.button > 1) return;
-    press = { kind: wantsPan ? "pan" : "card", id: card?.dataset.node ?? null, x: event.clientX, y: event.clientY, moved: false };
+    press = {
+      kind: wantsPan ? "pan" : "card",
+      id: card?.dataset.node ?? null,
+      x: event.clientX,
+      y: event.clientY,
+      moved: false,
+    };
     if (event.button === 1) event.preventDefault();
   });
 

@@ -6,40 +6,52 @@ const STEPS = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight:
 
 /** Groups of lines for the help; keys are shown one by one. */
 export const HELP = [
-  ["Move", [
-    [["↑", "↓", "←", "→"], "Select the next card"],
-    [["Home"], "Select the root"],
-    [["/"], "Find a node by its title", ["Ctrl", "K"]],
-    [["Esc"], "Select nothing"],
-  ]],
-  ["Edit", [
-    [["Enter"], "Type the title"],
-    [["Tab"], "Add a card below"],
-    [["Shift", "Enter"], "Add a card beside"],
-    [["Delete"], "Move to the trash"],
-    [["C"], "Collapse or expand"],
-    [["L"], "Connect to another card"],
-    [["M"], "Move below another card"],
-    [["D"], "Details"],
-  ]],
-  ["Arrange", [
-    [["Ctrl", "←"], "Before the sibling"],
-    [["Ctrl", "→"], "After the sibling"],
-    [["Ctrl", "↑"], "Out, beside its parent"],
-    [["Ctrl", "↓"], "In, below the sibling before"],
-    [["T"], "Tidy up the whole tree"],
-    [["Shift", "T"], "Tidy up below the card"],
-  ]],
-  ["View", [
-    [["+"], "Nearer"],
-    [["−"], "Farther"],
-    [["0"], "Life size"],
-    [["1"], "Fit the tree"],
-    [["Space"], "Hold and drag to pan"],
-    [["Ctrl", "Z"], "Undo your last change"],
-    [["Ctrl", "Shift", "Z"], "Redo"],
-    [["?"], "These keys"],
-  ]],
+  [
+    "Move",
+    [
+      [["↑", "↓", "←", "→"], "Select the next card"],
+      [["Home"], "Select the root"],
+      [["/"], "Find a node by its title", ["Ctrl", "K"]],
+      [["Esc"], "Select nothing"],
+    ],
+  ],
+  [
+    "Edit",
+    [
+      [["Enter"], "Type the title"],
+      [["Tab"], "Add a card below"],
+      [["Shift", "Enter"], "Add a card beside"],
+      [["Delete"], "Move to the trash"],
+      [["C"], "Collapse or expand"],
+      [["L"], "Connect to another card"],
+      [["M"], "Move below another card"],
+      [["D"], "Details"],
+    ],
+  ],
+  [
+    "Arrange",
+    [
+      [["Ctrl", "←"], "Before the sibling"],
+      [["Ctrl", "→"], "After the sibling"],
+      [["Ctrl", "↑"], "Out, beside its parent"],
+      [["Ctrl", "↓"], "In, below the sibling before"],
+      [["T"], "Tidy up the whole tree"],
+      [["Shift", "T"], "Tidy up below the card"],
+    ],
+  ],
+  [
+    "View",
+    [
+      [["+"], "Nearer"],
+      [["−"], "Farther"],
+      [["0"], "Life size"],
+      [["1"], "Fit the tree"],
+      [["Space"], "Hold and drag to pan"],
+      [["Ctrl", "Z"], "Undo your last change"],
+      [["Ctrl", "Shift", "Z"], "Redo"],
+      [["?"], "These keys"],
+    ],
+  ],
 ];
 
 /**
@@ -98,7 +110,8 @@ export function listenToKeys(desk, commands) {
     const step = STEPS[event.key];
     if (step) return onCanvas && (() => commands.step(step));
     if (event.shiftKey && event.key === "Enter") return onCanvas && (() => commands.addSibling());
-    if (event.key === "Tab" && (event.shiftKey || !desk.selection || !desk.mayEdit || event.target === document.body)) return null;
+    if (event.key === "Tab" && (event.shiftKey || !desk.selection || !desk.mayEdit || event.target === document.body))
+      return null;
     const needsCanvas = ["Enter", "Tab", "Delete", "Backspace", "Home"].includes(event.key);
     return needsCanvas && !onCanvas ? null : plain[event.key];
   }
@@ -116,7 +129,22 @@ function inField(event, control, desk, withControl) {
 /** The help's lists. */
 export function keysHelp() {
   return HELP.map(([title, lines]) =>
-    made("section", {}, made("h3", {}, title), made("dl", {}, ...lines.map(([keys, does, also]) => made("div", {}, made("dt", {}, ...combination(keys), ...(also ? [" or ", ...combination(also)] : [])), made("dd", {}, does)))),
+    made(
+      "section",
+      {},
+      made("h3", {}, title),
+      made(
+        "dl",
+        {},
+        ...lines.map(([keys, does, also]) =>
+          made(
+            "div",
+            {},
+            made("dt", {}, ...combination(keys), ...(also ? [" or ", ...combination(also)] : [])),
+            made("dd", {}, does),
+          ),
+        ),
+      ),
     ),
   );
 }

@@ -60,7 +60,9 @@ function counts(children) {
 // them as a chain, one card a level deeper than the last: the whole column keeps its neighbours at a distance.
 function placed(root, children, height, limit) {
   const top = hierarchy(shaped(root, children, limit, counts(children)), (one) => one.below);
-  tidyTree().nodeSize([1, 1]).separation((a, b) => (a.data.width + b.data.width) / 2 + BESIDE)(top);
+  tidyTree()
+    .nodeSize([1, 1])
+    .separation((a, b) => (a.data.width + b.data.width) / 2 + BESIDE)(top);
   const places = new Map();
   top.eachBefore((one) => {
     const above = one.parent;
@@ -89,7 +91,8 @@ function shaped(node, children, limit, below) {
     });
   hang(node, INDENT);
   const width = CARD_WIDTH + Math.max(...column.map((one) => one.indent));
-  for (const [index, one] of column.entries()) Object.assign(one, { width, below: column[index + 1] && [column[index + 1]] });
+  for (const [index, one] of column.entries())
+    Object.assign(one, { width, below: column[index + 1] && [column[index + 1]] });
   return { ...own, width, below: [column[0]] };
 }
 
@@ -112,7 +115,8 @@ export function placeFor(parent, siblings, taken, height) {
   const last = siblings.at(-1);
   const before = siblings.at(-2);
   let wished = { x: 0, y: 0 };
-  if (last && (hangs(parent, last) || (before && !isBeside(before, last)))) wished = { x: last.x, y: last.y + last.height + HANGING };
+  if (last && (hangs(parent, last) || (before && !isBeside(before, last))))
+    wished = { x: last.x, y: last.y + last.height + HANGING };
   else if (last) wished = { x: last.x + CARD_WIDTH + BESIDE, y: last.y };
   else if (parent) wished = { x: parent.x + INDENT, y: parent.y + parent.height + FIRST_HANGING };
   return freed(wished, [...taken], height, !last || wished.x > last.x);
@@ -121,7 +125,10 @@ export function placeFor(parent, siblings, taken, height) {
 function freed(wished, taken, height, sideways) {
   const place = { x: Math.round(wished.x), y: Math.round(wished.y) };
   const covers = (one) =>
-    one.x < place.x + CARD_WIDTH + STEP / 2 && place.x < one.x + CARD_WIDTH + STEP / 2 && one.y < place.y + height + STEP / 2 && place.y < one.y + one.height + STEP / 2;
+    one.x < place.x + CARD_WIDTH + STEP / 2 &&
+    place.x < one.x + CARD_WIDTH + STEP / 2 &&
+    one.y < place.y + height + STEP / 2 &&
+    place.y < one.y + one.height + STEP / 2;
   while (taken.some(covers)) {
     if (sideways) place.x += STEP;
     else place.y += STEP;

@@ -38,8 +38,14 @@ export function connectionCurve(from, to) {
 }
 
 const middleOf = ({ x, y, height }) => ({ x: x + CARD_WIDTH / 2, y: y + height / 2 });
-const sideOf = (card, towards) => ({ x: towards.x > card.x + CARD_WIDTH / 2 ? card.x + CARD_WIDTH : card.x, y: card.y + card.height / 2 });
-const edgeOf = (card, towards) => ({ x: card.x + CARD_WIDTH / 2, y: towards.y > card.y + card.height / 2 ? card.y + card.height : card.y });
+const sideOf = (card, towards) => ({
+  x: towards.x > card.x + CARD_WIDTH / 2 ? card.x + CARD_WIDTH : card.x,
+  y: card.y + card.height / 2,
+});
+const edgeOf = (card, towards) => ({
+  x: card.x + CARD_WIDTH / 2,
+  y: towards.y > card.y + card.height / 2 ? card.y + card.height : card.y,
+});
 
 /** Draws connections, keeping an element for each that is shown. */
 export class Connections {

@@ -11,6 +11,7 @@ import { Edits } from "./edits.js";
 import { Finder } from "./find.js";
 import { listen } from "./gestures.js";
 import { keysHelp, listenToKeys } from "./keys.js";
+import { News } from "./news.js";
 import { Panel } from "./panel.js";
 import { People } from "./people.js";
 import { remember, signIn } from "./sign_in.js";
@@ -63,6 +64,7 @@ function show(client, tree) {
   listenOnCanvas(desk, canvas, edits, titles, people);
   listenToKeys(desk, commands);
   speak(desk, { undo: () => commands.undo() });
+  new News(desk, canvas);
   new Panel(desk, edits, commands, byId("panel"));
   new StatusBar(desk, { showConflicts: () => inbox.open() });
   new Toolbar(desk, canvas, commands);

@@ -107,8 +107,19 @@ export function typeBelow(type) {
 /** What a path of a node is called on the page: `template_data.core_why` of an outcome is “Why it matters”. */
 export function pathLabel(path, type) {
   const [field, key] = path.split(".");
-  if (field === "template_data") return TYPES[type]?.fields.find((one) => one.key === key)?.label ?? key.replaceAll("_", " ");
-  return { title: "Title", description: "Description", type: "Type", placement: "Place in the tree", label: "Label", name: "Name", discovery_phase: "Phase" }[field] ?? path;
+  if (field === "template_data")
+    return TYPES[type]?.fields.find((one) => one.key === key)?.label ?? key.replaceAll("_", " ");
+  return (
+    {
+      title: "Title",
+      description: "Description",
+      type: "Type",
+      placement: "Place in the tree",
+      label: "Label",
+      name: "Name",
+      discovery_phase: "Phase",
+    }[field] ?? path
+  );
 }
 
 /** A stored value as a person reads it. */

@@ -32,7 +32,11 @@ export class Panel {
 
   draw() {
     const node = this.#desk.selected;
-    const same = this.#made && this.#made.id === (node?.id ?? null) && this.#made.type === node?.type && this.#made.role === this.#desk.tree.role;
+    const same =
+      this.#made &&
+      this.#made.id === (node?.id ?? null) &&
+      this.#made.type === node?.type &&
+      this.#made.role === this.#desk.tree.role;
     if (!same) this.#rebuild(node);
     this.#made.show();
   }
@@ -53,7 +57,9 @@ export class Panel {
     title.classList.add("panel-title");
     title.onkeydown = (event) => event.key === "Enter" && !event.isComposing && (event.preventDefault(), title.blur());
     const description = this.#area("panel-description", "Description", node.id, "description", bindings);
-    description.placeholder = this.#desk.mayEdit ? "Describe it. Others see each letter as you type." : "No description.";
+    description.placeholder = this.#desk.mayEdit
+      ? "Describe it. Others see each letter as you type."
+      : "No description.";
     const others = made("p", { className: "typing-here", "aria-live": "off" });
     const fields = TYPES[node.type].fields.map((spec) => templateField(this.#desk, this.#edits, node.id, spec));
     const connections = new ConnectionList(this.#desk, this.#edits, this.#commands, node.id);
@@ -62,7 +68,11 @@ export class Panel {
       this.#head(node),
       title,
       section("Description", description, others),
-      section(TYPES[node.type].label, made("p", { className: "help lead" }, TYPES[node.type].meaning), ...fields.map((one) => one.element)),
+      section(
+        TYPES[node.type].label,
+        made("p", { className: "help lead" }, TYPES[node.type].meaning),
+        ...fields.map((one) => one.element),
+      ),
       section("Connections", connections.element),
       section("Changes", history),
     ];
@@ -77,8 +87,14 @@ export class Panel {
   }
 
   #head(node) {
-    const options = Object.entries(TYPES).map(([value, { label }]) => made("option", { value, selected: value === node.type }, label));
-    const type = made("select", { id: "panel-type", className: "type-choice", "aria-label": "Type", disabled: !this.#desk.mayEdit }, ...options);
+    const options = Object.entries(TYPES).map(([value, { label }]) =>
+      made("option", { value, selected: value === node.type }, label),
+    );
+    const type = made(
+      "select",
+      { id: "panel-type", className: "type-choice", "aria-label": "Type", disabled: !this.#desk.mayEdit },
+      ...options,
+    );
     type.onchange = () => this.#edits.set(node.id, { type: type.value });
     const tools = made("div", { className: "panel-tools" });
     if (this.#desk.mayEdit) {
@@ -87,13 +103,30 @@ export class Panel {
         iconButton("trash", "Move to the trash", () => this.#commands.remove()),
       );
     }
-    const close = iconButton("close", "Close the details", () => this.#commands.closeDetails(), { className: "icon-button sheet-close" });
-    return made("div", { className: "panel-head", "data-type": node.type }, made("span", { className: "type-pick" }, typeSign(node.type), type, icon("chevron")), tools, close);
+    const close = iconButton("close", "Close the details", () => this.#commands.closeDetails(), {
+      className: "icon-button sheet-close",
+    });
+    return made(
+      "div",
+      { className: "panel-head", "data-type": node.type },
+      made("span", { className: "type-pick" }, typeSign(node.type), type, icon("chevron")),
+      tools,
+      close,
+    );
   }
 
   #area(id, label, node, path, bindings) {
-    const area = made("textarea", { id, rows: 1, "aria-label": label, readOnly: !this.#desk.mayEdit, spellcheck: true, "data-path": path });
-    bindings.push(bindText(this.#desk, this.#edits, area, node, path, { changed: () => area.isConnected && grow(area) }));
+    const area = made("textarea", {
+      id,
+      rows: 1,
+      "aria-label": label,
+      readOnly: !this.#desk.mayEdit,
+      spellcheck: true,
+      "data-path": path,
+    });
+    bindings.push(
+      bindText(this.#desk, this.#edits, area, node, path, { changed: () => area.isConnected && grow(area) }),
+    );
     return area;
   }
 
@@ -109,10 +142,16 @@ export class Panel {
     const items = changes.map((change) => {
       const name = change.user === this.#desk.client.user ? "You" : this.#desk.nameOf(change.user);
       const who = made("strong", {}, change.via ? `${name} (${change.via})` : name);
-      const when = made("time", { dateTime: new Date(change.at).toISOString(), title: new Date(change.at).toLocaleString() }, ago(change.at));
+      const when = made(
+        "time",
+        { dateTime: new Date(change.at).toISOString(), title: new Date(change.at).toLocaleString() },
+        ago(change.at),
+      );
       return made("li", {}, who, ` ${changeInWords(change.op, type)} `, when);
     });
-    list.replaceChildren(...(items.length ? items : [made("li", { className: "help" }, "No changes since you opened this page.")]));
+    list.replaceChildren(
+      ...(items.length ? items : [made("li", { className: "help" }, "No changes since you opened this page.")]),
+    );
   }
 
   #forTree() {
@@ -120,21 +159,63 @@ export class Panel {
     const name = made("h2", { className: "panel-title" });
     const about = made("p", { className: "panel-about" });
     const counts = made("ul", { className: "counts" });
-    const hint = made("p", { className: "help" }, this.#desk.mayEdit ? "Select a card to see and change everything about it." : "You may read this tree, not change it.");
-    const root = this.#desk.mayEdit && made("button", { type: "button", className: "button", id: "add-root", onclick: () => this.#commands.addRoot() }, icon("plus"), "Add a root");
-    const close = iconButton("close", "Close the details", () => this.#commands.closeDetails(), { className: "icon-button sheet-close" });
+    const hint = made(
+      "p",
+      { className: "help" },
+      this.#desk.mayEdit
+        ? "Select a card to see and change everything about it."
+        : "You may read this tree, not change it.",
+    );
+    const root =
+      this.#desk.mayEdit &&
+      made(
+        "button",
+        { type: "button", className: "button", id: "add-root", onclick: () => this.#commands.addRoot() },
+        icon("plus"),
+        "Add a root",
+      );
+    const close = iconButton("close", "Close the details", () => this.#commands.closeDetails(), {
+      className: "icon-button sheet-close",
+    });
     const show = () => {
       say(name, this.#desk.view.details.name || "Untitled tree");
       say(about, this.#desk.view.details.description || "");
       const of = new Map();
       for (const node of this.#desk.view.nodes.values()) of.set(node.type, (of.get(node.type) ?? 0) + 1);
-      counts.replaceChildren(...Object.keys(TYPES).filter((type) => of.get(type)).map((type) => made("li", { "data-type": type }, typeSign(type), TYPES[type].label, made("span", {}, String(of.get(type))))));
+      counts.replaceChildren(
+        ...Object.keys(TYPES)
+          .filter((type) => of.get(type))
+          .map((type) =>
+            made(
+              "li",
+              { "data-type": type },
+              typeSign(type),
+              TYPES[type].label,
+              made("span", {}, String(of.get(type))),
+            ),
+          ),
+      );
     };
-    return { elements: [made("div", { className: "panel-head" }, made("span", { className: "quiet" }, `Tree ${this.#desk.tree.number}`), close), name, about, section("Nodes", counts), hint, root || ""], show, stop() {} };
+    return {
+      elements: [
+        made(
+          "div",
+          { className: "panel-head" },
+          made("span", { className: "quiet" }, `Tree ${this.#desk.tree.number}`),
+          close,
+        ),
+        name,
+        about,
+        section("Nodes", counts),
+        hint,
+        root || "",
+      ],
+      show,
+      stop() {},
+    };
   }
 }
 
 function section(title, ...children) {
   return made("section", { className: "panel-section" }, made("h2", {}, title), ...children);
 }
-

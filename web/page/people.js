@@ -55,22 +55,53 @@ export class People {
 
   #drawAvatars(people) {
     const { client } = this.#desk;
-    const mine = { id: "self", user: client.user ?? "", name: this.#desk.names.get(client.user) ?? client.user ?? "", kind: "human", state: {} };
-    const key = JSON.stringify([mine.user, ...people.map(({ id, user, name, kind, state }) => [id, user, name, kind, state.editing])]);
+    const mine = {
+      id: "self",
+      user: client.user ?? "",
+      name: this.#desk.names.get(client.user) ?? client.user ?? "",
+      kind: "human",
+      state: {},
+    };
+    const key = JSON.stringify([
+      mine.user,
+      ...people.map(({ id, user, name, kind, state }) => [id, user, name, kind, state.editing]),
+    ]);
     if (this.#avatars.dataset.key === key) return;
     this.#avatars.dataset.key = key;
     const shown = people.slice(0, MOST_AVATARS).map((one) => this.#avatar(one));
     const more = people.length - shown.length;
-    if (more > 0) shown.push(made("li", { className: "avatar more", title: people.slice(MOST_AVATARS).map((one) => one.name).join(", ") }, `+${more}`));
+    if (more > 0)
+      shown.push(
+        made(
+          "li",
+          {
+            className: "avatar more",
+            title: people
+              .slice(MOST_AVATARS)
+              .map((one) => one.name)
+              .join(", "),
+          },
+          `+${more}`,
+        ),
+      );
     this.#avatars.replaceChildren(...shown);
   }
 
   #avatar(one) {
     const doing = this.#doing(one);
     const label = `${this.#name(one)}${one.kind === "agent" ? " (agent)" : ""}${doing ? `, ${doing}` : ""}`;
-    const face = made("button", { type: "button", className: "face", title: label, "aria-label": label, onclick: () => this.#goTo(one) }, initials(one.name));
+    const face = made(
+      "button",
+      { type: "button", className: "face", title: label, "aria-label": label, onclick: () => this.#goTo(one) },
+      initials(one.name),
+    );
     face.style.backgroundColor = colourOf(one.user);
-    return made("li", { className: "avatar", "data-kind": one.kind, "data-user": one.user }, face, one.kind === "agent" && made("span", { className: "agent-mark", "aria-hidden": "true" }, "bot"));
+    return made(
+      "li",
+      { className: "avatar", "data-kind": one.kind, "data-user": one.user },
+      face,
+      one.kind === "agent" && made("span", { className: "agent-mark", "aria-hidden": "true" }, "bot"),
+    );
   }
 
   // The same person may be here twice.
@@ -81,7 +112,9 @@ export class People {
   #doing({ state }) {
     const node = this.#desk.view.nodes.get(state.editing?.node ?? state.selection?.[0]);
     if (!node) return "";
-    return state.editing ? `typing in ${pathLabel(state.editing.path, node.type)} of “${node.title}”` : `at “${node.title}”`;
+    return state.editing
+      ? `typing in ${pathLabel(state.editing.path, node.type)} of “${node.title}”`
+      : `at “${node.title}”`;
   }
 
   #goTo({ state, name }) {
@@ -137,7 +170,8 @@ export class People {
 
   #place() {
     const { x, y, scale } = this.#canvas.camera;
-    for (const { element, at } of this.#cursors.values()) element.style.transform = `translate(${at.x * scale + x}px, ${at.y * scale + y}px)`;
+    for (const { element, at } of this.#cursors.values())
+      element.style.transform = `translate(${at.x * scale + x}px, ${at.y * scale + y}px)`;
   }
 
   #announce(people) {
@@ -152,6 +186,7 @@ export class People {
 
 function initials(name) {
   const words = name.trim().split(/\s+/).filter(Boolean);
-  return (words.length > 1 ? [...words[0]][0] + [...words.at(-1)][0] : [...(words[0] ?? "?")].slice(0, 2).join("")).toUpperCase();
+  return (
+    words.length > 1 ? [...words[0]][0] + [...words.at(-1)][0] : [...(words[0] ?? "?")].slice(0, 2).join("")
+  ).toUpperCase();
 }
-

@@ -61,6 +61,7 @@ function asked(number) {
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.oncancel = (event) => event.preventDefault(); // there is nothing behind it
-    dialog.querySelector("form").onsubmit = () => resolve(remembered(byId("token").value.trim(), Number(byId("sign-in-tree").value)));
+    dialog.querySelector("form").onsubmit = () =>
+      resolve(remembered(byId("token").value.trim(), Number(byId("sign-in-tree").value)));
   });
 }

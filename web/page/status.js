@@ -40,7 +40,14 @@ export class StatusBar {
     say(byId("status-text"), text);
     byId("undo").disabled = !this.#desk.tree.canUndo || !this.#desk.mayEdit;
     byId("redo").disabled = !this.#desk.tree.canRedo || !this.#desk.mayEdit;
-    say(byId("role"), this.#desk.mayEdit || this.#desk.tree.role === null ? "" : this.#desk.tree.role === "commenter" ? "You may comment, not edit" : "Read only");
+    say(
+      byId("role"),
+      this.#desk.mayEdit || this.#desk.tree.role === null
+        ? ""
+        : this.#desk.tree.role === "commenter"
+          ? "You may comment, not edit"
+          : "Read only",
+    );
     byId("role").hidden = byId("role").textContent === "";
     this.#drawBanner(status, away);
   }
@@ -73,25 +80,55 @@ export class StatusBar {
 
   #drawBanner(status, away) {
     const content = this.#content(status, away);
-    const key = content ? JSON.stringify([content.text, content.tone, this.#openList, this.#desk.tree.queue.length, content.actions?.length]) : "";
+    const key = content
+      ? JSON.stringify([
+          content.text,
+          content.tone,
+          this.#openList,
+          this.#desk.tree.queue.length,
+          content.actions?.length,
+        ])
+      : "";
     if (key === this.#key) return;
     this.#key = key;
     this.#banner.hidden = !content;
     if (!content) return this.#banner.replaceChildren();
     this.#banner.dataset.tone = content.tone;
-    const line = made("div", { className: "banner-line" }, made("p", { id: "banner-text" }, content.text), ...content.actions);
+    const line = made(
+      "div",
+      { className: "banner-line" },
+      made("p", { id: "banner-text" }, content.text),
+      ...content.actions,
+    );
     this.#banner.replaceChildren(line, ...(this.#openList && content.list ? [content.list()] : []));
   }
 
   #content(status, away) {
     const { tree, client } = this.#desk;
     const refused = tree.queue.filter((one) => one.state === "refused");
-    if (this.#closed) return { tone: "refused", text: closedInWords(this.#closed), actions: tree.queue.length ? [this.#download()] : [] };
-    if (client.state === "signed out") return { tone: "refused", text: "Your sign-in is no longer good. Open the page with a fresh link; what you typed is kept in this browser.", actions: [this.#download()] };
+    if (this.#closed)
+      return {
+        tone: "refused",
+        text: closedInWords(this.#closed),
+        actions: tree.queue.length ? [this.#download()] : [],
+      };
+    if (client.state === "signed out")
+      return {
+        tone: "refused",
+        text: "Your sign-in is no longer good. Open the page with a fresh link; what you typed is kept in this browser.",
+        actions: [this.#download()],
+      };
     if (status.state === "refused" || refused.length) return this.#refused(status, refused);
     if (status.state === "offline" || away) return this.#offline(tree.queue.length, client.state);
     if (this.#report) return this.#reportContent();
-    return this.#openList && tree.queue.length ? { tone: "offline", text: `${plural(tree.queue.length, "change")} on the way.`, actions: [this.#toggle()], list: () => this.#list() } : null;
+    return this.#openList && tree.queue.length
+      ? {
+          tone: "offline",
+          text: `${plural(tree.queue.length, "change")} on the way.`,
+          actions: [this.#toggle()],
+          list: () => this.#list(),
+        }
+      : null;
   }
 
   #offline(waiting, state) {
@@ -99,13 +136,22 @@ export class StatusBar {
     const text = waiting
       ? `You are offline. ${plural(waiting, "change waits", "changes wait")} in this browser and will be sent when the network is back.`
       : "You are offline. Go on working: changes are kept in this browser.";
-    return { tone: "offline", text, actions: waiting ? [this.#toggle(), this.#download()] : [], list: () => this.#list() };
+    return {
+      tone: "offline",
+      text,
+      actions: waiting ? [this.#toggle(), this.#download()] : [],
+      list: () => this.#list(),
+    };
   }
 
   #refused(status, refused) {
     const count = refused.length || status.count;
     const why = status.why ?? refused[0]?.why ?? "";
-    const discard = made("button", { type: "button", className: "button danger", id: "discard", onclick: () => this.#discard(count) }, "Discard");
+    const discard = made(
+      "button",
+      { type: "button", className: "button danger", id: "discard", onclick: () => this.#discard(count) },
+      "Discard",
+    );
     const text = `${plural(count, "change was", "changes were")} refused${why ? `: ${why}` : ""}. ${count === 1 ? "It stays" : "They stay"} here until you decide.`;
     return { tone: "refused", text, actions: [this.#toggle(), this.#download(), discard], list: () => this.#list() };
   }
@@ -120,27 +166,60 @@ export class StatusBar {
   #reportContent() {
     const report = this.#report;
     const actions = [];
-    if (report.conflict.length) actions.push(made("button", { type: "button", className: "button", id: "review", onclick: () => this.#commands.showConflicts() }, "Review"));
+    if (report.conflict.length)
+      actions.push(
+        made(
+          "button",
+          { type: "button", className: "button", id: "review", onclick: () => this.#commands.showConflicts() },
+          "Review",
+        ),
+      );
     if (report.rejected.length) actions.push(this.#toggle("Why?"));
     const close = () => {
       this.#report = null;
       this.draw();
     };
     actions.push(iconButton("close", "Close the report", close, { id: "close-report" }));
-    const list = () => made("ul", { className: "queue" }, ...report.rejected.map((one) => made("li", {}, `Change ${one.n}: ${one.why ?? one.code}`)));
-    return { tone: report.conflict.length || report.rejected.length ? "conflict" : "saved", text: reportInWords(report), actions, list: report.rejected.length ? list : null };
+    const list = () =>
+      made(
+        "ul",
+        { className: "queue" },
+        ...report.rejected.map((one) => made("li", {}, `Change ${one.n}: ${one.why ?? one.code}`)),
+      );
+    return {
+      tone: report.conflict.length || report.rejected.length ? "conflict" : "saved",
+      text: reportInWords(report),
+      actions,
+      list: report.rejected.length ? list : null,
+    };
   }
 
   #toggle(label = "What waits") {
     const press = () => this.#pressed();
-    return made("button", { type: "button", className: "button", id: "show-queue", "aria-expanded": String(this.#openList), onclick: press }, this.#openList ? "Hide" : label);
+    return made(
+      "button",
+      {
+        type: "button",
+        className: "button",
+        id: "show-queue",
+        "aria-expanded": String(this.#openList),
+        onclick: press,
+      },
+      this.#openList ? "Hide" : label,
+    );
   }
 
   #list() {
     const { queue } = this.#desk.tree;
     const rows = queue.slice(0, SHOWN_OPS).map((one) => {
       const why = one.state === "refused" && made("span", { className: "why" }, one.why ?? one.code);
-      return made("li", { "data-state": one.state }, made("span", { className: "cut" }, opInWords(one.op, this.#desk.view)), why, made("time", {}, ago(one.made)));
+      return made(
+        "li",
+        { "data-state": one.state },
+        made("span", { className: "cut" }, opInWords(one.op, this.#desk.view)),
+        why,
+        made("time", {}, ago(one.made)),
+      );
     });
     if (queue.length > SHOWN_OPS) rows.push(made("li", {}, `and ${queue.length - SHOWN_OPS} more`));
     return made("ul", { className: "queue", id: "queue", "aria-label": "Changes that wait" }, ...rows);
@@ -153,7 +232,12 @@ export class StatusBar {
       link.click();
       setTimeout(() => URL.revokeObjectURL(address), 1000);
     };
-    return made("button", { type: "button", className: "button", id: "download-queue", onclick: save }, icon("download"), "Download");
+    return made(
+      "button",
+      { type: "button", className: "button", id: "download-queue", onclick: save },
+      icon("download"),
+      "Download",
+    );
   }
 }
 

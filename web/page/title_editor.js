@@ -55,8 +55,8 @@ export class TitleEditor {
     event.stopPropagation(); // the keys of the canvas are letters here
     if (event.isComposing) return;
     const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
-    if (undo) return event.preventDefault(), event.shiftKey ? this.#desk.tree.redo() : this.#desk.tree.undo();
-    if (event.key === "Enter" || event.key === "Escape") return event.preventDefault(), this.close();
+    if (undo) return (event.preventDefault(), event.shiftKey ? this.#desk.tree.redo() : this.#desk.tree.undo());
+    if (event.key === "Enter" || event.key === "Escape") return (event.preventDefault(), this.close());
     if (event.key !== "Tab") return;
     event.preventDefault();
     this.close();

@@ -33,16 +33,39 @@ export class Trash {
 
   #row(entry) {
     const { node, nodes, by, at } = entry;
-    const restore = made("button", { type: "button", className: "button", disabled: !this.#desk.mayEdit, "aria-label": `Restore ${node.title}`, onclick: () => this.#restore(entry, restore) }, icon("restore"), "Restore");
+    const restore = made(
+      "button",
+      {
+        type: "button",
+        className: "button",
+        disabled: !this.#desk.mayEdit,
+        "aria-label": `Restore ${node.title}`,
+        onclick: () => this.#restore(entry, restore),
+      },
+      icon("restore"),
+      "Restore",
+    );
     const about = `${nodes > 1 ? `with ${plural(nodes - 1, "node")} below, ` : ""}by ${this.#desk.nameOf(by)} ${ago(Date.parse(at))}`;
-    return made("li", { "data-node": node.id, "data-type": node.type }, typeSign(node.type), made("div", { className: "trash-text" }, made("span", { className: "cut" }, node.title), made("span", { className: "quiet" }, about)), restore);
+    return made(
+      "li",
+      { "data-node": node.id, "data-type": node.type },
+      typeSign(node.type),
+      made(
+        "div",
+        { className: "trash-text" },
+        made("span", { className: "cut" }, node.title),
+        made("span", { className: "quiet" }, about),
+      ),
+      restore,
+    );
   }
 
   async #restore({ node }, button) {
     button.disabled = true;
     const { tree, view } = this.#desk;
     // where its parent is gone too, it comes back below the nearest root
-    const parent = node.parent === null || view.nodes.has(node.parent) ? undefined : (view.children(null)[0]?.id ?? null);
+    const parent =
+      node.parent === null || view.nodes.has(node.parent) ? undefined : (view.children(null)[0]?.id ?? null);
     const restoring = parent === undefined ? tree.restore(node.id) : tree.restore(node.id, parent);
     this.#edits.watch(restoring);
     await restoring.catch(() => {});

@@ -3,7 +3,11 @@
 import { byId, made, say } from "./dom.js";
 import { ago, failureInWords, plural } from "./words.js";
 
-const VISIBILITY = { private: "Only people you invite", tenant_view: "Everyone in the company may read", tenant_edit: "Everyone in the company may edit" };
+const VISIBILITY = {
+  private: "Only people you invite",
+  tenant_view: "Everyone in the company may read",
+  tenant_edit: "Everyone in the company may edit",
+};
 
 export class Trees {
   #desk;
@@ -19,11 +23,15 @@ export class Trees {
     this.#name.onchange = () => this.#rename(edits);
     this.#name.onkeydown = (event) => {
       if (event.key === "Enter") this.#name.blur();
-      if (event.key === "Escape") (this.#name.value = desk.view.details.name), this.#name.blur();
+      if (event.key === "Escape") ((this.#name.value = desk.view.details.name), this.#name.blur());
     };
     byId("show-trees").onclick = () => this.#show();
     byId("new-tree").onsubmit = (event) => this.#make(event);
-    byId("new-tree-visibility").replaceChildren(...Object.entries(VISIBILITY).map(([value, label]) => made("option", { value, selected: value === "tenant_edit" }, label)));
+    byId("new-tree-visibility").replaceChildren(
+      ...Object.entries(VISIBILITY).map(([value, label]) =>
+        made("option", { value, selected: value === "tenant_edit" }, label),
+      ),
+    );
     for (const name of ["scene", "status"]) desk.addEventListener(name, () => this.draw());
     this.draw();
   }
@@ -57,7 +65,17 @@ export class Trees {
   #row({ id, name, node_count, updated_at, role }) {
     const here = id === this.#desk.tree.number;
     const about = `${plural(node_count, "node")} · changed ${ago(Date.parse(updated_at))}${role === "viewer" ? " · read only" : ""}`;
-    const go = made("button", { type: "button", className: "tree-row", "aria-current": here ? "true" : null, onclick: () => this.#leaveFor(id) }, made("span", { className: "cut" }, name || "Untitled tree"), made("span", { className: "quiet" }, here ? `open now · ${about}` : about));
+    const go = made(
+      "button",
+      {
+        type: "button",
+        className: "tree-row",
+        "aria-current": here ? "true" : null,
+        onclick: () => this.#leaveFor(id),
+      },
+      made("span", { className: "cut" }, name || "Untitled tree"),
+      made("span", { className: "quiet" }, here ? `open now · ${about}` : about),
+    );
     return made("li", { "data-tree": id }, go);
   }
 

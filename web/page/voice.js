@@ -15,7 +15,9 @@ export function speak(desk, { undo }) {
     requestAnimationFrame(() => (region.textContent = text));
     if (line.dataset.tone === "undo") hide(); // whatever came since, it is no longer the last change
     if (tone === "quiet") return;
-    const back = tone === "undo" && made("button", { type: "button", className: "button", onclick: () => (undo(), hide()) }, "Undo");
+    const back =
+      tone === "undo" &&
+      made("button", { type: "button", className: "button", onclick: () => (undo(), hide()) }, "Undo");
     line.dataset.tone = tone;
     line.replaceChildren(made("p", {}, text), back || "");
     line.hidden = false;

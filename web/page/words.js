@@ -21,7 +21,11 @@ export function changeInWords(op, type) {
   if (op.op === "text") return `typed in ${pathLabel(op.path, type)}`;
   if (op.op === "update") return updateInWords(op, type);
   if (op.op === "move") return "moved it";
-  return { insert: "added it", delete: "moved it to the trash", restore: "brought it back", import: "brought it in" }[op.op] ?? "changed it";
+  return (
+    { insert: "added it", delete: "moved it to the trash", restore: "brought it back", import: "brought it in" }[
+      op.op
+    ] ?? "changed it"
+  );
 }
 
 function updateInWords({ set = {}, unset = [] }, type) {
@@ -36,14 +40,29 @@ export function opInWords(op, view) {
   const type = view.nodes.get(op.node)?.type ?? op.type;
   const sentences = {
     insert: () => `Add ${TYPES[op.type]?.label.toLowerCase() ?? "node"} ${quoted(op.title)}`,
-    update: () => (op.connection ? `Label a connection ${quoted(op.set?.label)}` : `${capital(updateInWords(op, type).replace(/^(changed|collapsed|expanded)/, (word) => ({ changed: "change", collapsed: "collapse", expanded: "expand" })[word]).replace(" it", ""))} of ${name}`),
+    update: () =>
+      op.connection
+        ? `Label a connection ${quoted(op.set?.label)}`
+        : `${capital(
+            updateInWords(op, type)
+              .replace(
+                /^(changed|collapsed|expanded)/,
+                (word) => ({ changed: "change", collapsed: "collapse", expanded: "expand" })[word],
+              )
+              .replace(" it", ""),
+          )} of ${name}`,
     text: () => `Type in ${pathLabel(op.path, type)} of ${name}`,
-    move: () => (op.parent === undefined ? `Move ${name}` : `Move ${name} below ${quoted(view.nodes.get(op.parent)?.title ?? "no other")}`),
+    move: () =>
+      op.parent === undefined
+        ? `Move ${name}`
+        : `Move ${name} below ${quoted(view.nodes.get(op.parent)?.title ?? "no other")}`,
     delete: () => `Move ${name} to the trash`,
     restore: () => `Restore ${name}`,
-    connect: () => `Connect ${quoted(view.nodes.get(op.from)?.title ?? op.from)} to ${quoted(view.nodes.get(op.to)?.title ?? op.to)}`,
+    connect: () =>
+      `Connect ${quoted(view.nodes.get(op.from)?.title ?? op.from)} to ${quoted(view.nodes.get(op.to)?.title ?? op.to)}`,
     disconnect: () => "Remove a connection",
-    configure: () => (op.set?.name === undefined ? "Change the tree’s settings" : `Name the tree ${quoted(op.set.name)}`),
+    configure: () =>
+      op.set?.name === undefined ? "Change the tree’s settings" : `Name the tree ${quoted(op.set.name)}`,
   };
   return sentences[op.op]?.() ?? op.op;
 }
