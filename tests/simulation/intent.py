@@ -29,7 +29,8 @@ def check_intent(op: Record, before: dict[str, Record], after: Replica) -> None:
                 _updated(op, after.nodes[op["node"]])
         case "update":
             if op["connection"] in after.connections:
-                assert after.connections[op["connection"]]["label"] == op["set"]["label"], op
+                label = after.connections[op["connection"]]["label"]
+                assert op["set"].get("label", label) == label, op
         case "move":
             _moved(op, before, after)
         case "delete":

@@ -23,7 +23,8 @@ from tests.simulation.replica import Record
 from tests.simulation.world import Instance, World, bounds
 
 MESSAGE_OPS = 100
-WINDOW = 5  # messages that are unanswered at a time: a quarter of what a client may have unanswered
+WINDOW = 3  # messages that are under way at a time; one that overtakes another is answered `gap`, and sent again
+RECONNECTS = 0.1  # of a tab, each quarter of AGAIN_SECONDS: so the pen goes to and fro
 MOST_COPIES = 5
 AGAIN_SECONDS = 0.3
 NODES = 300  # that the queue makes; the ops after them change, move and delete
@@ -47,6 +48,10 @@ class Tab:
         self._connection = Connection(self._storm.world, self, self._instance, JSON)  # type: ignore[arg-type]  # a client
         self._connection.welcome(self.identity, self.name)
         self._connection.send({"type": "open", "ref": 0, "tree": self._storm.tree})
+
+    def hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.cut(0.0, 0.0)
 
     def send(self, message: Record) -> bool:
         if self._open and self._connection is not None:
@@ -109,7 +114,7 @@ class Storm:
         if kind == "nothing":
             return {"n": n, "base": 2, "op": "delete", "node": "nobody"}
         if kind == "shared":  # what somebody else changes too: set aside
-            return {**op, "node": "a", "set": {f"metadata.k{n}": n, "title": f"{n}"}}
+            return {**op, "node": "a", "set": {"title": f"{n}"}, "was": {"title": "A"}}
         return {**op, "set": {"title": f"{n}"} if kind == "title" else {f"template_data.k{n % 7}": n}}
 
     def answered(self, outcome: Record) -> None:
@@ -142,6 +147,8 @@ class Storm:
                 self._send(waiting[-1], self.random.randint(1, MOST_COPIES))
             await world.clock.sleep(AGAIN_SECONDS / 4)
             waiting = [ops for ops in waiting if any(op["n"] not in self.answers for op in ops)]
+            if self.random.random() < RECONNECTS:
+                self.random.choice(self._tabs).hang_up()
             if waiting and self.random.random() < 0.25:  # what got lost, or came before what stands before it
                 self._send(waiting[0], 1)
         foreign.cancel()
