@@ -43,10 +43,11 @@ class _Batch(msgspec.Struct, frozen=True):
 class Backlog:
     """See the module. Nothing is dropped while a batch is cut: `trim` is called between batches."""
 
-    __slots__ = ("_batches", "_chains", "_flight", "_indexed", "_kept", "_unchanged", "floor", "size")
+    __slots__ = ("_batches", "_chains", "_flight", "_indexed", "_kept", "_unchanged", "floor", "read_below", "size")
 
     def __init__(self, seq: int) -> None:
         self.floor = seq
+        self.read_below = 0  # the floor before more was read of the log, which is kept while edits look back so far
         self.size = 0
         self._kept = 0
         self._batches: deque[_Batch] = deque()
@@ -91,6 +92,8 @@ class Backlog:
     def trim(self, waited_for: bool = False) -> None:
         """Drop the oldest beyond the bounds."""
         bounds = (KEPT_OPS_WAITED_FOR, KEPT_BYTES_WAITED_FOR) if waited_for else (KEPT_OPS, KEPT_BYTES)
+        if not waited_for:
+            self.read_below = 0
         while len(self._batches) > 1 and self._exceeds(*bounds):
             batch = self._batches.popleft()
             self._kept -= len(batch.ops)
@@ -109,6 +112,7 @@ class Backlog:
     def load(self, after: int, rows: Sequence[LoggedOp]) -> None:
         """Take the log between `after` and the floor."""
         kept = [row for row in rows if type(row.effect) in _KINDS]
+        self.read_below = max(self.read_below, self.floor)
         batch = _Batch(self.floor, sum(map(_size, kept)), kept)
         self._batches.appendleft(batch)
         self._kept += len(kept)

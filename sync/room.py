@@ -193,7 +193,7 @@ class Room:
             self.commit += 1
             self.records.confirm(receipt.at)
             self.inbox.committed(cut.used)
-            commit = self._confirm(flight.batch, receipt, flight.size)
+            commit = self._confirm(flight, flight.batch, receipt)
         for judged in cut.judged:
             self.inbox.answered(judged.edit)
         changed = flight.batch.conflicts if flight.batch is not None else []
@@ -201,7 +201,7 @@ class Room:
         decided = [(judged.edit, judged.answer) for judged in cut.judged if judged.answer is not None]
         return Settled(outcomes, commit, decided, changed)
 
-    def _confirm(self, batch: Batch, receipt: Receipt, size: int) -> Commit | None:
+    def _confirm(self, flight: Flight, batch: Batch, receipt: Receipt) -> Commit | None:
         if not batch.ops:
             return None
         for op in batch.ops:
@@ -209,13 +209,15 @@ class Room:
         self.seq, self.mark = batch.ops[-1].seq, batch.mark
         commit = Commit(ops_message(self.key.tree, batch.ops, self.tree.digest))
         self.recent.append(commit)
-        self._remember(batch.ops, size)
+        self._remember(batch.ops, flight.size, [judged.edit for judged in flight.cut.judged])
         return commit
 
-    def _remember(self, ops: Sequence[LoggedOp], size: int | None = None) -> None:
-        """What is confirmed stays in the backlog, as far as its bounds allow."""
+    def _remember(self, ops: Sequence[LoggedOp], size: int | None = None, judged: Sequence[PendingEdit] = ()) -> None:
+        """What is confirmed stays in the backlog, as far as its bounds allow; what was read for edits that wait, or
+        were just judged, a batch longer: a queue comes back in many messages, with the same old bases."""
         self.backlog.confirm(self.seq, ops, size)
-        self.backlog.trim(waited_for=any(edit.reached >= 0 for edit in self.inbox))
+        read_below = self.backlog.read_below
+        self.backlog.trim(waited_for=any(edit.oldest < read_below for edit in (*self.inbox, *judged)))
 
     def _outcome(self, judged: Judged) -> Outcome:
         edit = judged.edit

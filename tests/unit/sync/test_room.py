@@ -262,3 +262,28 @@ def test_loading_keeps_connections() -> None:
     again.nodes += batch.nodes
     again.connections += batch.connections
     assert rooms.tree_of(again).digest == bench.room.tree.digest
+
+
+def test_what_was_read_of_the_log_stays_for_the_next_edit_of_a_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue comes back in many messages that look back as far: the log is read for the first of them."""
+    monkeypatch.setattr("sync.backlog.KEPT_OPS", 1)
+    bench = Bench()
+    for n in range(1, 9):
+        bench.do(title(n, f"T{n}", base=n))
+    log = [op for batch in bench.batches for op in batch.ops]
+    assert bench.room.backlog.floor > 1
+
+    def replay(n: int) -> int:
+        """How many rows had to be read."""
+        assert bench.offer(title(n, f"mine {n}", base=3), user="ada", mode="replay") is None
+        after, floor = bench.room.reach(), bench.room.backlog.floor
+        if after < floor:
+            bench.room.backlog.load(after, log[after - 1 : floor - 1])
+        bench.settle()
+        return floor - after
+
+    assert replay(1) > 0
+    assert [replay(n) for n in range(2, 6)] == [0, 0, 0, 0]
+    bench.do(title(9, "T9", base=9))  # looks back no further than to what is kept for everyone
+    assert bench.room.backlog.floor > 3
+    assert replay(6) > 0
