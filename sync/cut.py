@@ -25,6 +25,7 @@ from sync.judge import judge
 from sync.keeping import Keeping, Source, check_joining, view_of
 from sync.ladders import Ladders
 from sync.limits import Limits
+from sync.merge import WORK_OF_AN_EDIT
 from sync.ops import Delete, Move, Op, Text
 from sync.pending import ClientKey, Numbered, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, ClientCounter, ConnectionRow, First, LoggedOp, NodeRow, StoredResult
@@ -76,6 +77,7 @@ class Cut:
         self._backlog = backlog
         backlog.watch(self.ops)
         self._ladders: Ladders | None = None  # of the texts that the edit in hand has changed
+        self._merging = [WORK_OF_AN_EDIT]
         self._counters = counters
         self._firsts = firsts
         self._answered: dict[Numbered, tuple[str, Result]] = {}
@@ -88,7 +90,7 @@ class Cut:
 
     def take(self, edit: PendingEdit, refusal: Refusal | None) -> None:
         """Judge a whole edit; its results stand in `judged`."""
-        self._ladders = None
+        self._ladders, self._merging = None, [WORK_OF_AN_EDIT]
         if isinstance(edit, PendingResolve):
             self.judged.append(Judged(edit, answer=self._resolve(edit, refusal)))
         elif refusal is not None:
@@ -231,7 +233,8 @@ class Cut:
         ladders = None
         if type(op) is Text:
             ladders = self._ladders = self._ladders or self._ladders_over(edit, edit.ops)
-        return Asking(edit.author.user, edit.author.client, edit.mode, self._limits, self._backlog, ladders)
+        user, client = edit.client
+        return Asking(user, client, edit.mode, self._limits, self._backlog, ladders, self._merging)
 
     def _ladders_over(self, edit: PendingEdit, ops: Sequence[Op | Malformed]) -> Ladders:
         oldest = self.seq - self._limits.resume_ops

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from sync import effects, ops
 from sync.backlog import Backlog, Thing
-from sync.limits import VALUE_DEPTH, Limits
+from sync.limits import VALUE_DEPTH
 from sync.marks import CREATED, Marks, mark_of
 from sync.merge import merged
 from sync.nodes import Details, Node
@@ -68,7 +68,7 @@ def _merge(
     paths = _conflict_paths(op.node or None, held.marks, changed, lost, op, asking)
     both: dict[str, Any] = {}
     for path, met in paths.items():
-        text = _merged(path, met, asking.limits)
+        text = _merged(path, met, asking)
         if text is None:
             raise SetAside(paths)
         both[path] = text
@@ -83,15 +83,15 @@ def _merge(
     )
 
 
-def _merged(path: str, met: ConflictPath, limits: Limits) -> str | None:
+def _merged(path: str, met: ConflictPath, asking: Asking) -> str | None:
     """Both changes of a text; None: it is none, its base is not known, the changes overlap, or it grew too large."""
-    texts = ["" if value is None else value for value in (met.base, met.mine, met.theirs)]
-    if path == "type" or met.mine is None or not all(isinstance(value, str) for value in texts):
+    base, mine, theirs = ("" if value is None else value for value in (met.base, met.mine, met.theirs))
+    if path == "type" or met.mine is None or not all(isinstance(value, str) for value in (base, mine, theirs)):
         return None
-    text = merged(*texts)
+    text = merged(base, mine, theirs, asking.merging)
     if text is not None:
         try:
-            check_paths({path: text}, (), NODE_FIELDS, NODE_MAPS, limits)
+            check_paths({path: text}, (), NODE_FIELDS, NODE_MAPS, asking.limits)
         except Refused:
             return None
     return text

@@ -21,6 +21,7 @@ from sync.text import common_ends
 # So much work is done before the answer is that there is none. A unit is one cell of a comparison, 64 of which are one
 # machine word: 30 million take 10 ms, half of what may block the loop (DESIGN 13, B4).
 _WORK = 30_000_000
+WORK_OF_AN_EDIT = 50 * _WORK  # 0.5 s, if every one of its texts were made to cost the most; an honest one takes 12 µs
 _REACH = 64  # no sequence of combining characters that anybody types is longer; looked at one by one
 _JOINER = "\u200d"  # ZERO WIDTH JOINER, which makes one emoji of several
 # A number with its separators, a space, a word in any script, and single signs: those of ASCII, Latin-1 and General
@@ -51,13 +52,19 @@ class _Level(NamedTuple):
     apart: int
 
 
-def merged(base: str, mine: str, theirs: str) -> str | None:
+def merged(base: str, mine: str, theirs: str, left: list[int] | None = None) -> str | None:
     """The base with both changes; None where they overlap, or insert different things at one place.
 
     The same whichever is called mine. Numbers are never mixed out of digits of both, nor are characters with their
     combining marks. Takes 20 ms at most, whatever the texts: what is larger and different throughout has no result.
+    `left` is work that many merges share (WORK_OF_AN_EDIT to begin with), and each takes of it.
     """
-    return _merged((base, mine, theirs), 0, [_WORK])
+    allowed = _WORK if left is None else min(_WORK, left[0])
+    mine_left = [allowed]
+    result = _merged((base, mine, theirs), 0, mine_left)
+    if left is not None:
+        left[0] -= allowed - mine_left[0]
+    return result
 
 
 def _merged(texts: tuple[str, str, str], depth: int, left: list[int]) -> str | None:

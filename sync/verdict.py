@@ -36,6 +36,7 @@ class Asking(msgspec.Struct, frozen=True):
     limits: Limits
     backlog: Backlog | None = None
     ladders: Ladders | None = None  # of the texts that the same edit changed before
+    merging: list[int] | None = None  # the work that three-way merges of the same edit may do yet
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

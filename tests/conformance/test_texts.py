@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sync import cut
 from tests.clocks import settle
 from tests.conformance.conftest import Person, Table
 from tests.hubs import Deployment
@@ -276,6 +277,17 @@ async def test_who_has_both_already(ada: Person, bo: Person) -> None:
     both = {**update(description="one two three"), "was": {"description": "one two"}}
     result = await ada.one(both, base=BASE, mode="replay")
     assert (result["status"], "effective" in result, await description(ada)) == ("applied", False, "one two three")
+
+
+async def test_an_edit_may_have_so_much_merged(ada: Person, bo: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[MG6]"""
+    texts = {"description": "a b c d e f\n", "metadata.k": "a b c d e f\n"}
+    seq = (await bo.one(setting(texts)))["seq"]
+    await bo.one(setting({path: value.replace("b", "B").replace("e", "E") for path, value in texts.items()}))
+    ops = [setting({path: value.replace("d", "D")}) for path, value in texts.items()]
+    monkeypatch.setattr(cut, "WORK_OF_AN_EDIT", 12_000)  # one of the two takes 11,000 or so
+    results = await ada.do(*ops, base=seq, mode="replay")
+    assert [result["status"] for result in results] == ["merged", "conflict"]
 
 
 async def test_a_merged_answer_comes_again(ada: Person, bo: Person) -> None:
