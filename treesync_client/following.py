@@ -22,6 +22,8 @@ from treesync_client.results import Change
 # A snapshot for one of these comes from another history, or from beyond what the log still tells (SEMANTICS 11)
 _OTHER_HISTORY = frozenset({"epoch", "ahead", "too_far", "erased"})
 
+MOST_TRASHED = 1_000  # nodes that are kept so that bringing them back shows at once; 0.5 MB
+
 
 class Following:
     """`user` and `client` are set when a socket says who we are."""
@@ -112,6 +114,8 @@ class Following:
         self.replica.confirm(frame, passed)
         self.heard_of(frame.seq)
         self.reached(frame.seq)
+        if self.replica.trashed > MOST_TRASHED and not len(self.queue):
+            self.replica.forget_trash()
         return changes
 
     def _change(self, frame: Ops, seq: int, effect: Effect, author: FrameAuthor) -> Change:

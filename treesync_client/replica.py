@@ -73,6 +73,20 @@ class Replica:
             self.position = Position(self.position.epoch, frame.seq, frame.mark)
 
     @property
+    def trashed(self) -> int:
+        """How many nodes in the trash it holds: those that were deleted since it was loaded."""
+        return len(self._tree.nodes) - self._tree.live
+
+    def forget_trash(self) -> None:
+        """Hold only what is live, as after a snapshot: effective ops are complete without the rest (RP2)."""
+        self.hide()
+        tree = self._tree
+        for connection_id in [one for one, held in tree.connections.items() if held.deleted is not None]:
+            tree.put_connection(connection_id, None)
+        for node_id in [one for one, held in tree.nodes.items() if held.deleted is not None]:
+            tree.put_node(node_id, None)
+
+    @property
     def state(self) -> State:
         """Confirmed state, whole."""
         self.hide()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, structs
@@ -13,6 +14,7 @@ from sync.nodes import Point
 from sync.protocol import Snapshot
 from sync.verdict import Asking
 from tests.mini_server import MiniClient, MiniServer
+from treesync_client import following
 from treesync_client.replica import Replica
 
 PEOPLE = (("ada", "a1"), ("bo", "b1"), ("ada", "a2"))
@@ -204,3 +206,28 @@ def test_a_snapshot_replaces_confirmed_state() -> None:
     assert replica.digest == server.room.tree.digest
     refused = replica.verdict(ops.Delete(n=1, base=0, node="none"), Asking("ada", "a1", "live", server.limits))
     assert isinstance(refused, Exception)
+
+
+def test_the_trash_is_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[RP1] [RP2] What is forgotten comes back in full, by others' restore and by our own."""
+    monkeypatch.setattr(following, "MOST_TRASHED", 2)
+    server, client = a_tree("A", "B")
+    other = MiniClient(server, "bo", "b1")
+    other.connect()
+    other.settle()
+    for node in ("m1", "m2", "m3"):
+        client.edit(ops.Insert(**numbered(node=node, parent="n0", type="metric", title=node)))
+    client.edit(ops.Connect(**numbered(connection="c1", source="m1", target="n1")))
+    client.settle()
+    assert client.tree.replica.trashed == 0
+    client.edit(ops.Delete(n=1, base=6, node="n0"))
+    client.settle()
+    assert client.tree.replica.trashed == 0
+    assert set(client.tree.view().nodes) == {"n1"}
+    assert client.tree.view().connections == {}
+    client.edit(ops.Restore(n=1, base=7, node="n0"))
+    client.settle()
+    other.settle()
+    assert client.tree.replica.digest == other.tree.replica.digest == server.room.tree.digest
+    assert len(client.tree.view().nodes) == 5
+    client.tree.view().check()
