@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, structs
+from msgspec import UNSET
 
 from sync import ops
 from sync.backlog import Backlog, Thing
@@ -69,8 +69,8 @@ class Keeping:
 
     def join(self, source: Source, record: ConflictRecord, op: Op, content: dict[str, Any]) -> ConflictRecord:
         """One op more, behind those that wait."""
-        grown = structs.replace(record, ops=[*record.ops, content], paths=_paths_with(record.paths, op))
-        return self._noted(self.records.put(grown), source)
+        paths = _paths_with(record.paths, op) if record.paths else record.paths
+        return self._noted(self.records.join(record, op, content, paths), source)
 
     def applied(
         self, tree: Tree, backlog: Backlog, source: Source, op: Op, verdict: Verdict, logged: LoggedOp, before: Before

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import UNSET
 
 from sync import ops
-from sync.claims import PLACEMENT, REMOVED, Claim, asked, claims_of, thing_of
+from sync.claims import MADE, PLACEMENT, REMOVED, Claim, asked, claims_of, thing_of
 from sync.conflict_records import ConflictRecord
 from sync.judge_values import same
 from sync.ops import Op
@@ -19,15 +19,24 @@ from sync.records import DELETED
 from sync.tree import Tree
 from sync.values import ABSENT, read
 
+_MOST_OPS = 100  # 0.1 ms; of a record with more, which is read at every change of what it is about, a person decides
+
 
 def is_moot(tree: Tree, record: ConflictRecord, op: Op, user: str) -> bool:
     """After this op of this user was applied."""
-    thing = thing_of(record)
-    if isinstance(thing, str) and thing not in tree.nodes and record.kind == "overwritten":
+    if _is_gone(tree, record, op):
         return True
     if record.user == user and _decided_by(record, op):
         return True
     return _reads_as_lost(tree, record) if record.kind == "overwritten" else _reads_as_asked(tree, record)
+
+
+def _is_gone(tree: Tree, record: ConflictRecord, op: Op) -> bool:
+    """Whether the op took for good what the record is about; what waits to be made cannot go."""
+    thing = thing_of(record)
+    if not isinstance(op, ops.Purge) or thing is None or any(path == MADE for _, path in _claims(record)):
+        return False
+    return thing not in tree.nodes if isinstance(thing, str) else thing[0] not in tree.connections
 
 
 def _decided_by(record: ConflictRecord, op: Op) -> bool:
@@ -54,6 +63,8 @@ def _reads_as_lost(tree: Tree, record: ConflictRecord) -> bool:
 
 def _reads_as_asked(tree: Tree, record: ConflictRecord) -> bool:
     """Whether everything that a set-aside edit wanted is so."""
+    if len(record.ops) > _MOST_OPS:
+        return False
     wanted: dict[Claim, Any] = {}
     for op in asked(record):
         wishes = _wishes(op)

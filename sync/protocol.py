@@ -138,7 +138,7 @@ SnapshotReason = Literal["epoch", "too_far", "ahead", "erased", "large", "resync
 
 class Snapshot(Message, tag="snapshot", kw_only=True):
     """`you` is the receiver's own participant id, by which it knows itself in `presence`; `conflicts` counts the open
-    conflict records that he may see."""
+    conflict records that concern him."""
 
     ref: Ref | UnsetType = UNSET
     tree: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -44,11 +44,14 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Change(NamedTuple):
-    """A record as it stands since a change, what stood there before, and the newest number before."""
+    """A record as it stands since a change, with so many ops; what stood there before, and the newest number before.
+    Where an op joined it: what that has added to the indexes."""
 
     record: ConflictRecord
+    ops: int
     before: ConflictRecord | None
     number: int
+    joined: tuple[list[Claim], list[Thing]] | None = None
 
 
 class Records:
@@ -80,16 +83,19 @@ class Records:
         """Take back what was changed since a mark."""
         while len(self._journal) > mark:
             change = self._journal.pop()
-            self._replace(change.record.id, change.before)
             self.number = change.number
+            if change.joined is None:
+                self._replace(change.record.id, change.before)
+            else:
+                self._part(change, *change.joined)
 
     def changed(self) -> list[ConflictRecord]:
         """What this cut has changed, each record once, as it stands now."""
         return list({change.record.id: change.record for change in self._journal}.values())
 
     def versions(self) -> list[ConflictRecord]:
-        """Every step of what this cut has changed."""
-        return [change.record for change in self._journal]
+        """Every step of what this cut has changed, as it was then."""
+        return [msgspec.structs.replace(one.record, ops=one.record.ops[: one.ops]) for one in self._journal]
 
     def confirm(self, at: str) -> None:
         """The batch is durable since that time."""
@@ -149,6 +155,36 @@ class Records:
         """A record as it stands from now on."""
         return self._put(record, self.number)
 
+    def join(self, record: ConflictRecord, op: Op, content: dict[str, Any], paths: dict[str, Any]) -> ConflictRecord:
+        """One op more waits in an open record. Ten thousand may join one record in one batch, so that what it holds is
+        shared by all its versions, and the journal knows how much of it was theirs."""
+        grown = msgspec.structs.replace(record, paths=paths)
+        grown.ops.append(content)
+        self.open[record.id] = grown
+        joined = self._claim(record, claims_of(op))
+        self._journal.append(_Change(grown, len(grown.ops), record, self.number, joined))
+        return grown
+
+    def _claim(self, record: ConflictRecord, claims: Iterable[Claim]) -> tuple[list[Claim], list[Thing]]:
+        """Later ops on these join the record; answers what is new in the indexes."""
+        client = (record.user, record.client)
+        new = [claim for claim in dict.fromkeys(claims) if (client, claim) not in self._waiting]
+        things = [thing for thing, _ in new if record.id not in self._by_thing.get(thing, ())]
+        self._waiting.update(((client, claim), record.id) for claim in new)
+        for thing in things:
+            self._by_thing.setdefault(thing, set()).add(record.id)
+        return new, things
+
+    def _part(self, change: _Change, claims: list[Claim], things: list[Thing]) -> None:
+        """Take back what `join` did."""
+        assert change.before is not None, "only what is there is joined"
+        del change.record.ops[change.ops - 1 :]
+        self.open[change.record.id] = change.before
+        for claim in claims:
+            del self._waiting[(change.record.user, change.record.client), claim]
+        for thing in things:
+            self._pass_over(thing, change.record.id)
+
     def take(self, number: int, records: Iterable[ConflictRecord]) -> None:
         """What another instance has committed: the newest number, and the records that changed."""
         self.number = number
@@ -156,7 +192,7 @@ class Records:
             self._replace(record.id, record)
 
     def _put(self, record: ConflictRecord, number_before: int) -> ConflictRecord:
-        self._journal.append(_Change(record, self.standing(record.id), number_before))
+        self._journal.append(_Change(record, len(record.ops), self.standing(record.id), number_before))
         self._replace(record.id, record)
         return record
 
@@ -180,10 +216,7 @@ class Records:
             self._losses[place] = record.id
             self._by_thing.setdefault(place[0], set()).add(record.id)
             return
-        client = (record.user, record.client)
-        for claim in _claims(record):
-            self._waiting.setdefault((client, claim), record.id)
-            self._by_thing.setdefault(claim[0], set()).add(record.id)
+        self._claim(record, _claims(record))
 
     def _unlink(self, record: ConflictRecord) -> None:
         place = _place_of(record)
@@ -194,10 +227,13 @@ class Records:
         for thing, path in claims:
             if self._waiting.get((client, (thing, path))) == record.id:
                 del self._waiting[client, (thing, path)]
-            about = self._by_thing.get(thing, set())
-            about.discard(record.id)
-            if not about:
-                self._by_thing.pop(thing, None)
+            self._pass_over(thing, record.id)
+
+    def _pass_over(self, thing: Thing, number: int) -> None:
+        about = self._by_thing.get(thing, set())
+        about.discard(number)
+        if not about:
+            self._by_thing.pop(thing, None)
 
 
 def _claims(record: ConflictRecord) -> list[Claim]:

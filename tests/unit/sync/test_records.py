@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
 
 from sync.conflict_records import ConflictRecord
+from sync.ops import Op
 from sync.protocol import Closing, Result
 from sync.records import GROWING_SECONDS
 from tests.rooms import Bench, Json, delete, insert, title, told
@@ -254,6 +256,29 @@ def test_ops_on_the_same_field_or_placement_join() -> None:
     assert opened(bench)[1].paths["placement"]["mine"]["parent"] is None
 
 
+def test_ten_thousand_ops_join_one_record_in_no_time_and_are_taken_back() -> None:
+    """[CR6, CR8] What joins is shared by all versions of the record."""
+    bench = Bench()
+    aside(bench, insert(1, "a", "nowhere"), insert(2, "b", "nowhere"))
+    before = msgspec.to_builtins(opened(bench))
+    ops = [field(n, f"metadata.k{n % 50}", n, "ab"[n % 2], base=0) for n in range(3, 10_003)]
+    bench.offer(*ops, mode="replay")
+    began = time.process_time()
+    bench.cut()
+    spent = time.process_time() - began
+    assert [len(record.ops) for record in opened(bench)] == [5_001, 5_001]
+    assert spent < 5.0, "a copy per op would take minutes"
+    bench.room.roll_back()
+    assert msgspec.to_builtins(opened(bench)) == before
+    assert bench.room.records.awaited_by(update_of("a"), ("bo", "bo-1")) == opened(bench)[0]
+    assert bench.room.records.awaited_by(update_of("c"), ("bo", "bo-1")) is None
+
+
+def update_of(node: str) -> Op:
+    op: Op = msgspec.convert(title(1, "x", node, base=0), Op)
+    return op
+
+
 def test_others_and_other_clients_join_nothing() -> None:
     """[CR6]"""
     bench = Bench()
@@ -357,6 +382,27 @@ def test_a_restored_node_closes_the_record_of_its_delete() -> None:
     bench.do(delete(2, "a", base=2))
     bench.do({"n": 2, "op": "restore", "node": "a", "base": 4}, user="cy")
     assert closed(bench) == "moot"
+
+
+def purge(n: int, node: str) -> Json:
+    return {"n": n, "op": "purge", "node": node}
+
+
+def test_what_is_purged_closes_its_records() -> None:
+    """[CR7] What waits to be made does not go with it."""
+    bench = Bench()
+    bench.do(insert(1, "a"), insert(2, "b", "a"), insert(3, "p"))
+    seen = bench.room.seq
+    bench.do({"n": 4, "op": "connect", "connection": "c", "from": "b", "to": "root", "base": seen})
+    for n, user in ((1, "cy"), (5, "bo")):
+        label = {"n": n + 2, "op": "update", "connection": "c", "set": {"label": user}, "base": seen + 1}
+        bench.do(title(n, user, "b", base=seen), title(n + 1, user, "a", base=seen), label, user=user)
+    bench.do(delete(4, "a", base=bench.room.seq), user="cy")
+    aside(bench, title(8, "Mine", "b", base=bench.room.seq), insert(9, "a", "p"))
+    assert len(opened(bench)) == 5
+    assert told(bench.do(purge(1, "a"), user="ada", client="purge:1", mode="force")) == ["applied"]
+    assert [record.code for record in opened(bench)] == ["exists"]
+    assert {closed(bench, number) for number in (1, 2, 3, 4)} == {"moot"}
 
 
 def test_what_cannot_be_told_stays_open() -> None:
