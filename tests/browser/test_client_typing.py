@@ -112,3 +112,46 @@ async def test_a_queue_of_a_tree_that_is_gone_is_kept_and_can_be_taken_out(stage
     await ada.until("tree.closed?.code === 'not_found' && tree.status.state === 'refused'")
     kept = await ada.run("JSON.parse(tree.exportQueue())")
     assert (kept["user"], kept["tree"], kept["queue"][0]["op"]["set"]) == ("ada", tree, {"title": "Too late"})
+
+
+TYPE_SOME = """
+  for (let i = 0; i < 4; i += 1) {
+    const text = tree.view.nodes.get('goal').description;
+    tree.splice('goal', 'description', Math.random() < 0.5 ? 0 : text.length, 0, `<${it}.${i}>`);
+  }
+  tree.insert({ id: `made${it}`, parent: 'goal', type: 'outcome', title: `Made ${it}` });
+"""
+
+
+async def test_reloads_at_any_moment_lose_nothing_and_double_nothing(stage: Stage, visitors: Visitors) -> None:
+    visitors.allow(AWAY)
+    tree = await stage.tree()
+    ada, bo = await visitors.new(stage, "ada", line=True), await visitors.new(stage, "bo")
+    await asyncio.gather(ada.client(tree), bo.client(tree))
+    chance = random.Random(5)
+    rounds = 8
+    for turn in range(rounds):
+        how = chance.choice(["cut", "deaf", "whole"])
+        if how == "cut":
+            await ada.line.cut()
+        ada.line.deaf = how == "deaf"  # what was sent arrives, what is answered does not
+        await ada.start(TYPE_SOME, turn)
+        await bo.start(f"tree.splice('goal', 'description', 0, 0, '[bo{turn}]')")
+        await ada.run("new Promise((done) => setTimeout(done, it))", chance.randrange(40, 160))  # until it is stored
+        await ada.page.reload()
+        if chance.random() < 0.6:
+            ada.line.mend()
+        await ada.connect(tree)
+    ada.line.mend()
+    await ada.run("client.reconnect()")
+    await asyncio.gather(ada.saved(), bo.saved())
+    nodes = await stage.nodes(tree)
+    text = nodes["goal"]["description"]
+    for turn in range(rounds):
+        assert nodes[f"made{turn}"]["title"] == f"Made {turn}"
+        assert text.count(f"[bo{turn}]") == 1, text
+        for number in range(4):
+            assert text.count(f"<{turn}.{number}>") == 1, f"{turn}.{number} in {text}"
+    for one in (ada, bo):
+        await one.until(f"{TEXT} === it", text)
+    assert await ada.run("[tree.conflicts.length, faults.length]") == [0, 0]
