@@ -31,7 +31,7 @@ async def faults(page: Page) -> list[str]:
 
 async def at_rest(visitor: Visitor) -> None:
     """Colours are judged once nothing fades in any more."""
-    await visitor.page.wait_for_function("document.getAnimations().every((one) => one.playState !== 'running')")
+    await visitor.page.wait_for_function("() => document.getAnimations().every((one) => one.playState !== 'running')")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -149,8 +149,9 @@ async def test_a_phone_shows_everything_without_scrolling_sideways(stage: Stage,
     await ada.shot("phone-details")
     assert await faults(ada.page) == []
     small = await ada.page.evaluate(
-        """() => [...document.querySelectorAll('button')].filter((one) => one.checkVisibility())
+        """() => [...document.querySelectorAll('button')]
+          .filter((one) => one.checkVisibility() && !one.closest('#world'))
           .map((one) => [one.ariaLabel ?? one.textContent, one.getBoundingClientRect()])
           .filter(([, { width, height }]) => Math.min(width, height) < 24).map(([name]) => name)"""
     )
-    assert small == [], "WCAG 2.2, 2.5.8: 24 by 24 pixels at least"
+    assert small == [], "WCAG 2.2, 2.5.8: 24 by 24 pixels at least, what can be zoomed apart"

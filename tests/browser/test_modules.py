@@ -41,7 +41,7 @@ async def ran(module: str, browser: Browser, files: str, outcomes: dict[str, Out
         context.set_default_timeout(MODULE_MS)
         page = await context.new_page()
         await page.goto(f"{files}/tests/modules.html?{module}")
-        await page.wait_for_function("window.outcome")
+        await page.wait_for_function("() => window.outcome")
         async with context:
             outcomes[module] = await page.evaluate("window.outcome")
     return outcomes[module]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, WebSocketRoute
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, WebSocketRoute, expect
 
 from server.pages import PAGE_POLICY
 from tests.browser.stage import Stage
@@ -113,6 +113,11 @@ class Visitor:
         """The word in the header that says whether everything is stored."""
         return self.page.locator("#status-text")
 
+    async def waiting(self) -> int:
+        """How many changes wait for the network, as the header says."""
+        await expect(self.status).to_have_text(re.compile(r"^Offline \(\d+\)$"))
+        return int(re.sub(r"\D", "", await self.status.inner_text()))
+
     @property
     def toast(self) -> Locator:
         """The line that says what was just done, or why not."""
@@ -130,7 +135,7 @@ class Visitor:
 
     async def drag(self, node: str, onto: str) -> None:
         """Take a card with the mouse and let it go on another."""
-        await self.page.mouse.move(*await self.middle(node))
+        await self.card(node).hover()  # waits until it stands still
         await self.page.mouse.down()
         await self.page.mouse.move(*await self.middle(onto), steps=8)
         await self.page.mouse.up()
