@@ -18,6 +18,7 @@ from sync.protocol import (
     Choice,
     Close,
     ConflictNews,
+    Edit,
     Error,
     Mode,
     Notice,
@@ -49,6 +50,7 @@ from treesync_client.report import Reporting
 from treesync_client.results import Replaced, Unstored
 from treesync_client.sending import LATER, After, Sending
 from treesync_client.store.kept import Store
+from treesync_client.whole import Whole
 from treesync_client.wire import measured
 
 Status = Literal["away", "opening", "open", "gone"]
@@ -71,6 +73,7 @@ class OpenTree:
         self.people = People()
         self.deciding = Deciding(number)
         self.reporting = Reporting()
+        self.whole = Whole(self.sending, self.following)
         self.keeping: Keeping | None = None
         self.queue.answered = self._answered
         self.resyncs = 0  # times this replica differed from the server's digest
@@ -172,18 +175,6 @@ class OpenTree:
         self.replica.hide()
         return ops
 
-    def discard(self) -> list[Op]:
-        """Give up all that has no answer and is not on its way, and what was kept of rejected ops; answers it."""
-        given_up = self.sending.discard()
-        if self.keeping is not None:
-            given_up += self.keeping.discard_uncertain()
-        for entry in self.reporting.report.rejected:
-            given_up.append(entry.op)
-            self.reporting.dismiss(entry.op)
-        self.replica.hide()
-        self.save()
-        return given_up
-
     def resolve(self, conflict: int, choice: Choice, value: Any, decided: Decided) -> None:
         """Decide a conflict; the decision waits for a socket where there is none."""
         if self.status == "gone":
@@ -195,7 +186,7 @@ class OpenTree:
 
     def flush(self) -> None:
         """Send what may go. Its numbers are stored before."""
-        if self.status != "open" or self._paused:
+        if self.status != "open" or self._paused or self.whole.holds:
             return
         edits = self.sending.edits(self.following.client, self.following.epoch, self.following.base)
         if edits and not self.save(sending=True):
@@ -203,6 +194,10 @@ class OpenTree:
             return
         for edit, too_large in edits:
             (self._outside.post if too_large else self._outside.say)(edit)
+
+    def post(self, edit: Edit) -> None:
+        """Send an edit by HTTP."""
+        self._outside.post(edit)
 
     # ---- the file
 
@@ -232,7 +227,7 @@ class OpenTree:
         if entry.mode == "replay":
             self.reporting.answered(entry.place, entry.op, result)
 
-    def _report(self) -> None:
+    def report(self) -> None:
         """Once the last op of a replay is answered."""
         if not self.reporting.complete and not any(entry.mode == "replay" for entry in self.queue.unanswered()):
             self._outside.tell(self.reporting.end())
@@ -244,11 +239,15 @@ class OpenTree:
         match message:
             case Ops():
                 self._ops(message)
+            case Outcome() | Error() if self.whole.answered(message):
+                self.following.reached(self.replica.seq)
+                self.report()
+                self.flush()
             case Outcome():
                 after = self.sending.answered(message)
                 self.following.heard_of(message.seq)
                 self.following.reached(self.replica.seq)
-                self._report()
+                self.report()
                 self._go_on(after)
             case Snapshot():
                 self._snapshot(message)
@@ -395,4 +394,5 @@ class OpenTree:
             self._ended = error
             self.queue.give_up(error)
             self.deciding.end(error)
+            self.whole.end(error)
             self._outside.gone(error)

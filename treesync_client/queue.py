@@ -126,6 +126,22 @@ class Queue:
         self.refused_code = None
         return parcels
 
+    def take_whole(self, entries: list[Entry], seq: int) -> list[Entry]:
+        """All of them go in one edit, in which a delta may stand on any own op before it; answers those that had no
+        number yet."""
+        new = [entry for entry in entries if entry.n is None]
+        for entry in entries:
+            self._number(entry, seq)
+            entry.mode = "replay"
+            entry.flying = entry.unsaved = True
+        self._flying += len(entries)
+        return new
+
+    def take_back(self, entries: list[Entry]) -> None:
+        """Nothing of it was stored, and no number used: those that were given for it are free again."""
+        for entry in reversed(entries):
+            self._unnumber(entry)
+
     def _busy(self) -> Busy:
         """What is sent and not confirmed, answered or not."""
         busy = Busy()

@@ -102,7 +102,7 @@ class Reporting:
 
     @property
     def report(self) -> Report:
-        return Report(tuple(_reported(op, result) for _, (op, result) in sorted(self.answers.items())))
+        return Report(tuple(reported(op, result) for _, (op, result) in sorted(self.answers.items())))
 
     def dismiss(self, op: Op) -> bool:
         """Its person has seen it."""
@@ -117,7 +117,8 @@ class Reporting:
         self.dropped.append(place)
 
 
-def _reported(op: Op, result: Result) -> Reported:
+def reported(op: Op, result: Result) -> Reported:
+    """An op with what its result says."""
     answer = answer_of(result, op)
     if isinstance(answer, Landed | Conflict):
         return Reported(op, answer)

@@ -13,6 +13,7 @@ import msgspec
 from sync import ops
 from sync.protocol import Choice, Closing, ConflictDetail
 from treesync_client.answering import seen, settle
+from treesync_client.errors import StoreFailed
 from treesync_client.opened import OpenTree
 from treesync_client.report import Report, Reported
 from treesync_client.results import Trashed
@@ -39,7 +40,41 @@ class Rescue:
     def discard(self) -> list[ops.Op]:
         """Give up everything that has no answer, what was rejected, and what a copied file left open; answers it. Only
         for a person to ask: nothing else ever deletes what was made here."""
-        return self.core.discard()
+        core = self.core
+        given_up = core.sending.discard()
+        if core.keeping is not None:
+            given_up += core.keeping.discard_uncertain()
+        for entry in self.rejected:
+            given_up.append(entry.op)
+            core.reporting.dismiss(entry.op)
+        core.replica.hide()
+        core.report()
+        core.save()
+        return given_up
+
+    # ---- all of it or nothing
+
+    def hold(self) -> None:
+        """Send nothing by itself until `release`, or `land_whole` is through: what is made waits."""
+        self.core.whole.holds = True
+
+    def release(self) -> None:
+        """Send what waits, as ever: what is clean lands, the rest is set aside."""
+        self.core.whole.holds = False
+        self.core.flush()
+
+    async def land_whole(self) -> Report:
+        """Send all that waits as one edit, of which all lands or nothing (up to 10,000 ops). Where it did not land, the
+        report names what stood in the way, and everything waits on, held. Raises Rejected where it is too large,
+        Unavailable where the server cannot be reached, Clash where it was restored meanwhile."""
+        future: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        edit = self.core.whole.ask(partial(settle, future))
+        if edit is not None:
+            if self.core.save(sending=True):
+                self.core.post(edit)
+            else:
+                self.core.whole.end(StoreFailed("its numbers could not be stored"))
+        return await future
 
     # ---- what became of it
 
