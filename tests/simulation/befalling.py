@@ -48,6 +48,9 @@ class Befalling:
         server, client = self._random.choice([(0.0, 0.0), (late, 0.0), (0.0, late)])
         self._client().hang_up(server, client)
 
+    def _leave(self) -> None:
+        self._client().stay_away(self._later(3, 30))
+
     def _reopen(self) -> None:
         copy = self._copy()
         if not copy.gone:

@@ -35,6 +35,7 @@ class Client:
         self._codec = codec
         self._failures = 0
         self._coming = False
+        self._away_until = 0.0
         self._refs = 0
 
     def next_ref(self) -> int:
@@ -47,9 +48,23 @@ class Client:
         """Connect to any instance, after a wait."""
         if not self._coming:
             self._coming = True
-            self.world.loop.call_later(wait, self._connect)
+            away = max(self._away_until - self.world.loop.time(), 0.0)
+            self.world.loop.call_later(wait + away, self._connect)
+
+    def stay_away(self, seconds: float) -> None:
+        """Be without network for so long; its person goes on working."""
+        self._away_until = self.world.loop.time() + seconds
+        self.hang_up()
+
+    def come_back(self) -> None:
+        """The network is there again."""
+        self._away_until = 0.0
+        if self._coming:
+            self._connect()
 
     def _connect(self) -> None:
+        if not self._coming:
+            return
         self._coming = False
         instance = self.world.any_instance()
         if instance is None:

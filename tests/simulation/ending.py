@@ -97,6 +97,9 @@ class Ending:
     def _records_are_in_order(self) -> None:
         """Numbers without a gap; what is open in a room is what is open in storage."""
         assert sorted(self._records) == list(range(1, self._rows.head.conflicts + 1)), "a record is missing"
+        for record in self._records.values():
+            purged = record.node and record.node not in self._rows.nodes
+            assert record.closed or record.kind == "aside" or not purged, f"about what was purged: {record}"
         stored = {number: record for number, record in self._records.items() if record.closed is None}
         for instance in self._world.living():
             for place in instance.hub.places():

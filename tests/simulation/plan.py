@@ -56,6 +56,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 # event -> how often beside 1 op, where a plan has it at all
 _EVENTS = {
     "cut": 0.06,
+    "leave": 0.015,
     "reopen": 0.02,
     "kill": 0.012,
     "drain": 0.008,
@@ -115,7 +116,7 @@ def draw(seed: int, ops: int = OPS) -> Plan:
             "poison": random.choice([0, 0, 0.02]),
         }
     if kind == "sockets" or everything:
-        events |= {"cut", "slow_reader", "rights", "freeze", "kick", "resync"}
+        events |= {"cut", "leave", "slow_reader", "rights", "freeze", "kick", "resync"}
         chances |= {"resend": 0.15, "elsewhere": 0.15, "overtake": 0.05}
     if everything:
         events |= {"kill", "drain", "start", "doom"}

@@ -238,6 +238,7 @@ class World:
         if self.any_instance() is None:
             await self.start_instance()
         for client in self.clients:
+            client.come_back()
             if client.connection is not None:
                 client.connection.resume()
         began = self.loop.time()
