@@ -139,19 +139,19 @@ class Cut:
 
     def _resolve(self, edit: PendingResolve, refusal: Refusal | None) -> Resolved | Error:
         """Carry out a decision: all of it, with the record closed, or nothing."""
-        kept = self._place()
+        kept: _Place | None = None
         try:
-            closing = self._decide(edit, refusal)
+            record = decidable(edit, self.keeping.records.standing(edit.decision.conflict), refusal)
+            kept = self._place()
+            closing = record.closed or self._decide(edit, record)
         except Refused as refused:
-            self._take_back(kept)
+            if kept is not None:
+                self._take_back(kept)
             return Error(code=refused.code, why=refused.why, ref=edit.ref, tree=edit.tree)
         return Resolved(ref=edit.ref, tree=edit.tree, conflict=edit.decision.conflict, closed=closing)
 
-    def _decide(self, edit: PendingResolve, refusal: Refusal | None) -> Closing:
+    def _decide(self, edit: PendingResolve, record: ConflictRecord) -> Closing:
         decision = edit.decision
-        record = decidable(edit, self.keeping.records.standing(decision.conflict), refusal)
-        if record.closed is not None:
-            return record.closed
         if decision.base > self.seq:
             raise Refused("invalid", f"base {decision.base} lies ahead of the tree")
         edit.mode, seq = mode_of(record), self.seq

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from sync.conflict_records import ConflictRecord
+from sync.pending import Refusal
 from sync.protocol import Choice, Closing, Error, Resolved
 from sync.values import read
 from tests.rooms import Bench, Json, delete, insert, title, told
@@ -342,6 +343,22 @@ def test_a_decision_that_is_rolled_back_is_made_again() -> None:
     assert list(bench.room.records.open) == [1]
     (answer,) = (answer for _, answer in bench.settle().decided)
     assert done(answer) == ("mine", "cy", 4)
+
+
+def test_a_decision_that_is_turned_away_leaves_what_is_in_flight() -> None:
+    """[CR10, TX8] What has been judged and is not confirmed yet is known to what is judged behind it."""
+    bench = overwritten()
+    bench.do({"n": 2, "op": "update", "node": "root", "set": {"description": "abc"}, "base": 3}, user="cy")
+    typed = {"op": "text", "node": "root", "path": "description", "base": 4}
+    bench.offer({**typed, "n": 3, "delta": ["_"]}, user="cy")
+    bench.cut()
+    bench.decision(1, "theirs", user="cy")
+    ((_, answer),) = bench.room.refuse_waiting(Refusal("unavailable", "away"))
+    assert isinstance(answer, Error)
+    assert answer.code == "unavailable"
+    bench.settle()
+    assert told(bench.do({**typed, "n": 2, "delta": [3, "!"]})) == ["merged"]
+    assert value(bench, "description") == "_abc!"
 
 
 def test_a_value_that_stands_there_already_closes_the_record() -> None:
