@@ -175,7 +175,7 @@ def _read_bases(edit: PendingEdit, seq: int) -> None:
     """The least base of an edit, and whether one lies beyond the confirmed seq."""
     oldest = newest = seq
     if isinstance(edit, PendingResolve):
-        oldest, newest = min(seq, edit.decision.base), max(seq, edit.decision.base)
+        oldest, newest = 0, max(seq, edit.decision.base)  # the deltas of its record have bases of their own
     for op in edit.ops:
         if isinstance(op, Malformed):
             continue

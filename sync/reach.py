@@ -6,26 +6,26 @@ tell. Only what is left makes a range of the log worth reading.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sync import ops
 from sync.backlog import Backlog, Thing
 from sync.codec import Malformed
 from sync.marks import CREATED, ORDER, Mark, Marks, mark_of
 from sync.ops import Op
-from sync.pending import PendingEdit
+from sync.pending import ClientKey
 from sync.tree import Tree
 from sync.values import is_view_state
 
 Question = tuple[Thing, str, Marks]
 
 
-def reach(tree: Tree, backlog: Backlog, edit: PendingEdit, oldest: int) -> int:
-    """The seq after which the log must be known to judge this edit; the backlog's floor where it is known already.
-    What lies before `oldest` is not worth reading (`limits.resume_ops`)."""
-    texts = {(op.node, op.path) for op in edit.ops if isinstance(op, ops.Text)}
+def reach(tree: Tree, backlog: Backlog, edit: Sequence[Op | Malformed], client: ClientKey, oldest: int) -> int:
+    """The seq after which the log must be known to judge these ops of a client; the backlog's floor where it is known
+    already. What lies before `oldest` is not worth reading (`limits.resume_ops`)."""
+    texts = {(op.node, op.path) for op in edit if isinstance(op, ops.Text)}
     least = backlog.floor
-    for op in edit.ops:
+    for op in edit:
         if isinstance(op, Malformed) or op.base >= backlog.floor:
             continue
         for thing, path, marks in _questions(tree, op):
@@ -34,15 +34,15 @@ def reach(tree: Tree, backlog: Backlog, edit: PendingEdit, oldest: int) -> int:
                 continue
             if mark.seq <= base:
                 backlog.unchanged(thing, path, base)
-            elif base >= oldest and ((thing, path) in texts or _is_asked_for(op, path, mark, edit)):
+            elif base >= oldest and ((thing, path) in texts or _is_asked_for(op, path, mark, client)):
                 least = min(least, base)
     return least
 
 
-def _is_asked_for(op: Op, path: str, mark: Mark, edit: PendingEdit) -> bool:
+def _is_asked_for(op: Op, path: str, mark: Mark, client: ClientKey) -> bool:
     """Whether the value at the base will be: someone else changed it since, and the author does not say what it was."""
     seen = (op.was or ()) if isinstance(op, ops.Update | ops.Configure) else ()
-    return path not in seen and mark.by_others(*edit.client)[0] > op.base
+    return path not in seen and mark.by_others(*client)[0] > op.base
 
 
 def _questions(tree: Tree, op: Op) -> Iterator[Question]:

@@ -13,9 +13,11 @@ import msgspec
 from msgspec import UNSET
 
 from sync.access import allows, role_in
+from sync.activities import Typing
 from sync.apply import Stamp, apply, inverse
 from sync.backlog import Backlog
-from sync.codec import Codec, CodecName
+from sync.claims import asked
+from sync.codec import Codec, CodecName, Malformed
 from sync.conflict_records import ConflictRecord
 from sync.cut import Cut, Judged
 from sync.effects import Effect
@@ -23,6 +25,7 @@ from sync.identity import Author, Position, TreeKey
 from sync.inbox import Inbox
 from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
+from sync.ops import Op
 from sync.pending import Answer, ClientKey, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Receipt, Rights
 from sync.protocol import Error, Ops, Outcome, Resolved
@@ -69,6 +72,7 @@ class Room:
         self.inbox = Inbox(limits)
         self.flight: Flight | None = None
         self.recent = Recent(self.seq, self.mark)
+        self._typing = Typing()
         self.backlog = Backlog(self.seq)
         self.was_reset = False
         self._limits = limits
@@ -107,10 +111,16 @@ class Room:
         floor = self.backlog.floor
         if edit.reached >= floor:
             return floor
-        least = reach(self.tree, self.backlog, edit, self.seq - self._limits.resume_ops)
+        least = reach(self.tree, self.backlog, self._ops_of(edit), edit.client, self.seq - self._limits.resume_ops)
         if least == floor:
             edit.reached = floor
         return least
+
+    def _ops_of(self, edit: PendingEdit) -> Sequence[Op | Malformed]:
+        if not isinstance(edit, PendingResolve):
+            return edit.ops
+        record = self.records.standing(edit.decision.conflict)
+        return [] if record is None else asked(record)
 
     def stop_reaching(self) -> None:
         """No more of the log can be had: what waits is judged by what is here."""
@@ -142,6 +152,7 @@ class Room:
                 break
             size += edit.size
             cut.take(edit, self._refusal(edit))
+        self._typing.coalesce(cut.ops, now)
         self.flight = Flight(cut, self._batch(cut, mark) if cut.writes else None, size)
         return self.flight
 
@@ -207,6 +218,7 @@ class Room:
         for op in batch.ops:
             op.commit, op.mark, op.at = self.commit, batch.mark, receipt.at
         self.seq, self.mark = batch.ops[-1].seq, batch.mark
+        self._typing.confirm()
         commit = Commit(ops_message(self.key.tree, batch.ops, self.tree.digest))
         self.recent.append(commit)
         self._remember(batch.ops, flight.size, [judged.edit for judged in flight.cut.judged])

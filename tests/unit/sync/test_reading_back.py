@@ -231,3 +231,27 @@ async def test_memory_is_given_back(late: Late) -> None:
         await late.bo.ask(late.key, title(f"T{room.seq}", base=room.seq))
     assert room.backlog.floor >= HISTORY + 2
     assert len(room.backlog.changes("root", "title", 0)) <= backlog.KEPT_OPS + 1
+
+
+async def test_a_delta_that_waits_in_a_record_keeps_its_base(late: Late) -> None:
+    """[TX16, CR11] When it is decided, it stands on the text as it was."""
+    base = HISTORY + 2
+    await late.bo.ask(late.key, {"op": "delete", "node": "root", "base": base})
+    (waiting,) = await late.ada.ask(late.key, text(HISTORY, "!", base=base), mode="replay")
+    assert waiting["status"] == "conflict"
+    await late.bo.ask(late.key, {"op": "restore", "node": "root", "base": base + 1})
+    for place in range(3):
+        await late.bo.ask(late.key, text(0, str(place), base=base + 2 + place))
+    room = late.deployment.hubs[1].places()[0].room
+    for _ in range(backlog.KEPT_OPS + 1):
+        await late.bo.ask(late.key, title(f"T{room.seq}", base=room.seq))
+    assert room.backlog.floor > base + 3
+    late.ada.outbox.take()
+    number = waiting["conflict"]["id"]
+    late.ada.send(
+        {"type": "resolve", "ref": 2, "tree": late.key.tree, "conflict": number, "base": room.seq, "choice": "mine"}
+    )
+    await settle(60)
+    (answer,) = [message for message in late.ada.outbox.messages if message.get("ref") == 2]
+    assert answer["type"] == "resolved", answer
+    assert late.description() == "210" + "x" * HISTORY + "!"
