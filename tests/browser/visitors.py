@@ -38,14 +38,14 @@ class Line:
     def __init__(self) -> None:
         self.whole = True
         self.deaf = False  # what the server says is lost, though it hears
-        self._sockets: list[WebSocketRoute] = []
+        self._ends: list[WebSocketRoute] = []  # the page's and the server's of each socket
 
     async def take(self, socket: WebSocketRoute) -> None:
         if not self.whole:
             await socket.close(code=1001)
             return
-        self._sockets.append(socket)
         server = socket.connect_to_server()
+        self._ends += [socket, server]
 
         def pass_on(message: str | bytes) -> None:
             if not self.deaf:
@@ -55,9 +55,9 @@ class Line:
 
     async def cut(self) -> None:
         self.whole = False
-        sockets, self._sockets = self._sockets, []
-        for socket in sockets:
-            await socket.close(code=1001)
+        ends, self._ends = self._ends, []
+        for end in ends:
+            await end.close(code=1001)
 
     def mend(self) -> None:
         self.whole = True
