@@ -169,8 +169,8 @@ class Client:
         await self.close(linger=LINGER_SECONDS if kind is None else 0.0)
 
     async def close(self, *, linger: float = 0.0) -> None:
-        """Wait up to `linger` seconds for answers, then close. What has none by then is told `Disconnected`; where there
-        is a file it is in there, and without a server nothing is waited for."""
+        """Wait up to `linger` seconds for answers, then close. What has none by then is told `Disconnected`; with a
+        file it is kept there, and without a server nothing is waited for."""
         if linger > 0 and self.failure is None and (self._store is None or self._keeper.is_open):
             with contextlib.suppress(TimeoutError, TreesyncError):
                 async with asyncio.timeout(linger):

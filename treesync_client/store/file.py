@@ -110,6 +110,7 @@ def open_file(path: Path) -> QueueFile:
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # what is in it is its person's; SQLite gives its log the same mode
     except OSError as error:
         raise StoreFailed(f"{path}: {error}") from error
     kept_aside: KeptAside | None = None
@@ -128,6 +129,7 @@ def open_file(path: Path) -> QueueFile:
         if kept_aside is not None:
             raise StoreFailed(f"{path}: {why}")
         kept_aside = keep_aside(path, reason, why)
+        path.touch(mode=0o600)
 
 
 class _Newer(Exception):
