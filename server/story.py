@@ -216,7 +216,10 @@ async def _an_hour(on_train: Person, in_office: Person, chance: Random) -> None:
         answer = person.act()
         if person is in_office:
             await asyncio.wait([answer])
-    crowded = chance.choice(sorted(set(on_train.tree.nodes) & set(in_office.tree.nodes)))
+    mine, theirs = on_train.tree.nodes, in_office.tree.nodes
+    crowded = chance.choice(
+        [node for node in sorted(mine) if node in theirs and mine[node].title == theirs[node].title]
+    )
     await in_office.lengthen(crowded)
     on_train.lengthen(crowded)
 
