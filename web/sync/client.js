@@ -120,6 +120,7 @@ export class Client extends EventTarget {
     this.#identity = known ?? (await this.#identified.promise);
     const store = await openStore({ server: this.#origin, ...this.#identity }, this.#options.only);
     this.clientId = store.clientId;
+    if (!this.user) [this.tenant, this.user] = [this.#identity.tenant, this.#identity.user]; // until the server says so
     return store;
   }
 
@@ -214,8 +215,7 @@ export class Client extends EventTarget {
         return client.limits;
       },
       get identity() {
-        const { tenant, user } = client.user ? client : (client.#identity ?? client);
-        return { server: client.#origin, tenant, user };
+        return { server: client.#origin, tenant: client.tenant, user: client.user };
       },
       say: (message) => this.#link.say(message),
       post: (tree, edit) => this.#post(tree, edit),
@@ -248,7 +248,9 @@ export class Client extends EventTarget {
       "beforeunload",
       (event) => {
         const isUnkept = [...this.#trees.values()].some((tree) => tree.unkept > 0);
-        if (this.#options.guard && isUnkept) event.preventDefault();
+        if (!this.#options.guard || !isUnkept) return;
+        event.preventDefault();
+        event.returnValue = true; // for browsers that look at nothing else
       },
       { signal },
     );

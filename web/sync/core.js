@@ -174,7 +174,7 @@ export class OpenTree {
   }
 
   #outcome(message) {
-    this.#highest = Math.max(this.#highest, message.seq);
+    if (this.#sending.owns(message.ref)) this.#highest = Math.max(this.#highest, message.seq); // else of another history
     const { settled, next } = this.#sending.answered(message);
     for (const entry of settled) {
       if (entry.isWithoutEffect) withdraw(this.queue, entry, this.confirmed, this.#outside.carried);

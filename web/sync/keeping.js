@@ -66,6 +66,7 @@ export class Keeping {
 
   /** Write what is new in the queue, once the edits of this moment are made. */
   soon() {
+    if (this.#host.state !== "online") keepForGood();
     if (!this.#store || this.#isQueued) return;
     this.#isQueued = true;
     queueMicrotask(() => {
@@ -154,6 +155,15 @@ export class Keeping {
     this.fault = why;
     this.#changed();
   }
+}
+
+// What waits for a network should not be cleared away to make room: browsers do so with what they were not asked to keep.
+let isAsked = false;
+
+function keepForGood() {
+  if (isAsked) return;
+  isAsked = true;
+  globalThis.navigator?.storage?.persist?.().catch(() => {});
 }
 
 function reason(error) {

@@ -169,7 +169,7 @@ export class Tree extends Editing {
   discard() {
     const given = this.#core.queue.discard();
     this.#core.changed();
-    this.#keeping.soon();
+    this.#keeping.now();
     this.#tell("change", { ops: [], own: true, replaced: false });
     this.#restate();
     return given.map((entry) => entry.op);
@@ -310,6 +310,7 @@ export class Tree extends Editing {
   }
 
   #gone(error) {
+    this.#inbox.lost();
     const { unanswered, refused } = this.#core.queue;
     if (unanswered.length + refused.length) this.#settleOpened(); // to be looked at, and taken out as a file
     else if (!this.#isOpened) this.#opening.reject(Object.assign(new Error(error.why), error));
