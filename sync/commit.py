@@ -148,15 +148,28 @@ class CommitLoop:
         for place in places:
             try:
                 await self._recall_with(place, None)
-                await self._read_back(place, None)
             except Unavailable:
                 self._fail(place)
             except NotFound:
                 self._follower.lost_tree(place)
                 self.release(place)
             else:
-                ready.append(place)
+                if place.room.reach() < place.room.backlog.floor:  # other rooms do not wait for that
+                    self._spawn(f"read back:{place.key.tree}", self._read_for(place))
+                else:
+                    ready.append(place)
         return ready
+
+    async def _read_for(self, place: OpenRoom) -> None:
+        try:
+            await self._read_back(place, None)
+        except Unavailable:
+            self._fail(place)
+        except NotFound:
+            self._follower.lost_tree(place)
+            self.release(place)
+        else:
+            self.release(place)
 
     async def _recall_with(self, place: OpenRoom, turn: Turn | None) -> None:
         """Ask storage about clients whose numbers do not simply follow, before their edits are judged."""

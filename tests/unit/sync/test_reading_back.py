@@ -255,3 +255,19 @@ async def test_a_delta_that_waits_in_a_record_keeps_its_base(late: Late) -> None
     (answer,) = [message for message in late.ada.outbox.messages if message.get("ref") == 2]
     assert answer["type"] == "resolved", answer
     assert late.description() == "210" + "x" * HISTORY + "!"
+
+
+async def test_other_trees_do_not_wait_for_it(late: Late) -> None:
+    """[TX16]"""
+    keys = [await late.deployment.tree(root()) for _ in range(3)]
+    others = [late.deployment.socket(f"u{place}", hub=1) for place in range(3)]
+    for key, other in zip(keys, others, strict=True):
+        await other.open(key)
+    late.trouble.gates["log"] = asyncio.Event()
+    late.ada.edit(late.key, text(3, "!", base=5))
+    for key, other in zip(keys, others, strict=True):
+        assert [one["status"] for one in await other.ask(key, title("T", base=2))] == ["applied"]
+    assert told(late.ada) == []
+    late.trouble.gates["log"].set()
+    await settle(60)
+    assert told(late.ada) == ["merged"]
