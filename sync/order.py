@@ -9,6 +9,7 @@ keys of a list written in order stay short. Digits are base 62 in ASCII order, w
 from __future__ import annotations
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGITS = frozenset(DIGITS)
 _ZERO = DIGITS[0]
 _FIRST = "a" + _ZERO
 _LOWEST = "A" + _ZERO * 26
@@ -37,7 +38,7 @@ def spaced_keys(count: int, last: str | None = None) -> list[str]:
 
 
 def _check(key: str) -> None:
-    if key == _LOWEST or not set(key) <= set(DIGITS) or len(key) < _integer_length(key[:1]) or key[-1:] == "":
+    if key == _LOWEST or not _DIGITS.issuperset(key) or len(key) < _integer_length(key[:1]) or key[-1:] == "":
         raise ValueError(f"no order key: {key!r}")
     if len(key) > _integer_length(key[0]) and key.endswith(_ZERO):
         raise ValueError(f"no order key: {key!r}")
