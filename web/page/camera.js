@@ -5,6 +5,7 @@ import { CARD_WIDTH } from "./layout.js";
 
 export const NEAREST = 2.5;
 export const FARTHEST = 0.03;
+const LEGIBLE = 0.7; // the scale at which a title can be typed
 const MARGIN = 48; // pixels kept free around what is shown
 const SETTLED_MS = 160; // after the last movement text is drawn sharp again
 
@@ -89,6 +90,14 @@ export class Camera {
     const dx = nudge(left, left + CARD_WIDTH * scale, width);
     const dy = nudge(top, top + item.height * scale, height);
     if (dx || dy) this.#fly(this.x + dx, this.y + dy, scale, smooth);
+  }
+
+  /** Come near enough to read and type in a card. */
+  approach(item) {
+    if (this.scale >= LEGIBLE) return;
+    const { clientWidth: width, clientHeight: height } = this.#frame;
+    const [x, y] = [item.x + CARD_WIDTH / 2, item.y + item.height / 2];
+    this.#fly(width / 2 - x * LEGIBLE, height / 3 - y * LEGIBLE, LEGIBLE, true);
   }
 
   #fly(x, y, scale, smooth) {

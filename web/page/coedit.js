@@ -55,15 +55,17 @@ export function bind(field, { read, splice, allows = () => true, changed = () =>
     seen = field.value;
     splice(at, remove, insert);
     show();
+    changed();
   }
 
   /** Bring in what the tree says now. */
   function show() {
     if (composing || (field.value !== seen && document.activeElement === field)) return;
     const current = read();
-    if (field.value !== current) write(current);
+    const isNew = field.value !== current;
+    if (isNew) write(current);
     seen = current;
-    changed();
+    if (isNew) changed();
   }
 
   function write(current) {

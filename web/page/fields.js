@@ -85,9 +85,13 @@ function number(desk, edits, id, path, spec, name) {
   field.readOnly = !desk.mayEdit;
   const show = () => document.activeElement !== field && (field.value = asText(read(desk.view.nodes.get(id), path)));
   field.onfocus = () => desk.edit(id, path);
-  field.onblur = () => desk.edit(null);
+  field.onblur = () => {
+    desk.edit(null);
+    show();
+  };
   field.onchange = () => {
-    if (field.value === "") edits.watch(desk.tree.update(id, {}, [path]));
+    if (field.validity.badInput) desk.say("This is not a number; it was not stored.", "refused");
+    else if (field.value === "") edits.watch(desk.tree.update(id, {}, [path]));
     else edits.set(id, { [path]: Number(field.value) });
   };
   show();

@@ -77,6 +77,7 @@ function show(client, tree) {
   byId("show-trash").onclick = () => trash.open();
   document.body.classList.remove("is-opening");
   canvas.lookAtStart();
+  desk.present();
   canvas.redraw();
 }
 

@@ -25,7 +25,8 @@ export class Panel {
     this.#edits = edits;
     this.#commands = commands;
     this.#element = element;
-    for (const name of ["scene", "selection", "people", "status"]) desk.addEventListener(name, () => this.draw());
+    desk.addEventListener("people", () => this.#made.people?.());
+    for (const name of ["scene", "selection", "status"]) desk.addEventListener(name, () => this.draw());
     setInterval(() => this.#made?.ages?.(), 30_000); // “2 minutes ago” grows old
     this.draw();
   }
@@ -42,12 +43,18 @@ export class Panel {
   }
 
   #rebuild(node) {
-    const focused = this.#element.contains(document.activeElement) && document.activeElement.id;
+    const {
+      id: focused,
+      selectionStart,
+      selectionEnd,
+    } = this.#element.contains(document.activeElement) ? document.activeElement : {};
     this.#made?.stop();
     const parts = node ? this.#forNode(node) : this.#forTree();
     this.#made = { id: node?.id ?? null, type: node?.type, role: this.#desk.tree.role, ...parts };
     this.#element.replaceChildren(...parts.elements);
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    const again = focused && document.getElementById(focused);
+    again?.focus({ preventScroll: true });
+    if (again?.type === "textarea") again.setSelectionRange(selectionStart, selectionEnd);
     for (const area of this.#element.querySelectorAll("textarea")) grow(area);
   }
 
@@ -77,13 +84,20 @@ export class Panel {
       section("Changes", history),
     ];
     const ages = () => this.#history(history, node.id);
+    const people = () => say(others, this.#typingHere(node.id));
     const show = () => {
       for (const one of [...bindings, ...fields]) one.show();
       connections.draw();
       ages();
-      say(others, this.#typingHere(node.id));
+      people();
     };
-    return { elements, show, ages, stop: () => [...bindings, ...fields, connections].forEach((one) => one.stop()) };
+    return {
+      elements,
+      show,
+      ages,
+      people,
+      stop: () => [...bindings, ...fields, connections].forEach((one) => one.stop()),
+    };
   }
 
   #head(node) {

@@ -21,6 +21,7 @@ export class People {
   #avatars;
   #layer;
   #cursors = new Map(); // participant id to { element, tag, key, at, still }
+  #watched = "";
   #met = null; // names at the last look, for the live region
 
   constructor(desk, canvas, avatars, layer) {
@@ -133,7 +134,9 @@ export class People {
       all.push({ name: this.#name(one), color: colourOf(user), editing: !!state.editing });
     }
     this.#canvas.watchers = watchers;
-    this.#canvas.redraw();
+    const key = JSON.stringify([...watchers]); // cursors move far more often than selections
+    if (key !== this.#watched) this.#canvas.redraw();
+    this.#watched = key;
   }
 
   #drawCursors(people) {

@@ -3,6 +3,7 @@
 import { byId, icon, iconButton, made, say } from "./dom.js";
 import { ago, opInWords, plural, reportInWords } from "./words.js";
 
+const LONG_MS = 2000; // without network before it is said in a banner where nothing waits
 const SHOWN_OPS = 200; // lines of the queue; the rest is counted
 
 export class StatusBar {
@@ -13,6 +14,7 @@ export class StatusBar {
   #report = null;
   #closed;
   #openList = false;
+  #awaySince = null;
   #key = "";
 
   /** @param {{ showConflicts: () => void }} commands */
@@ -34,6 +36,7 @@ export class StatusBar {
   draw() {
     const { status } = this.#desk.tree;
     const away = ["offline", "connecting"].includes(this.#desk.client.state);
+    this.#awaySince = away ? (this.#awaySince ?? performance.now()) : null;
     const [state, text] = this.#inWords(status, away);
     this.#chip.dataset.state = state;
     this.#chip.dataset.count = status.count;
@@ -132,16 +135,28 @@ export class StatusBar {
   }
 
   #offline(waiting, state) {
-    if (state === "connecting" && !waiting) return null;
+    if (!waiting && (state === "connecting" || !this.#isLong())) return null;
     const text = waiting
       ? `You are offline. ${plural(waiting, "change waits", "changes wait")} in this browser and will be sent when the network is back.`
       : "You are offline. Go on working: changes are kept in this browser.";
     return {
       tone: "offline",
       text,
-      actions: waiting ? [this.#toggle(), this.#download()] : [],
+      actions: waiting ? [this.#toggle(), this.#download(), this.#retry()] : [this.#retry()],
       list: () => this.#list(),
     };
+  }
+
+  // A socket that comes right back moves nothing on the page.
+  #isLong() {
+    const passed = performance.now() - this.#awaySince;
+    if (passed < LONG_MS) setTimeout(() => this.draw(), LONG_MS - passed + 1);
+    return passed >= LONG_MS;
+  }
+
+  #retry() {
+    const retry = () => this.#desk.client.reconnect();
+    return made("button", { type: "button", className: "button", id: "try-now", onclick: retry }, "Try now");
   }
 
   #refused(status, refused) {

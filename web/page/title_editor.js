@@ -26,6 +26,7 @@ export class TitleEditor {
   open(id, { fresh = true } = {}) {
     this.close();
     const card = this.#canvas.cards.element(id);
+    const item = this.#desk.scene.items.get(id);
     if (!card || !this.#desk.mayEdit) return;
     const field = made("textarea", { className: "title-input", rows: 1, "aria-label": "Title", spellcheck: true });
     card.append(field);
@@ -34,6 +35,7 @@ export class TitleEditor {
     field.onkeydown = (event) => this.#key(event);
     field.onblur = () => this.close({ focus: false });
     field.onpaste = (event) => pasteLine(event, field);
+    this.#canvas.camera.approach(item);
     field.focus({ preventScroll: true });
     field.setSelectionRange(fresh ? 0 : field.value.length, field.value.length);
   }
