@@ -9,7 +9,7 @@ import msgspec
 from sync.errors import TreesyncError
 from sync.ops import Op, Text
 from sync.protocol import Mode
-from sync.text import Delta
+from sync.text import Delta, transformed
 from treesync_client.results import Answer
 
 ENVELOPE_BYTES = 256  # what stands around the ops of an edit: about 90 bytes, and room for a long number or two
@@ -20,10 +20,11 @@ Settle = Callable[[Answer | TreesyncError], None]
 
 
 class Entry:
-    """One op and what is known of it. `op` is as it was sent, or will be; `local` is the delta of a text op as it
-    stands on confirmed text now, while the one that was sent never changes (SEMANTICS 14)."""
+    """One op and what is known of it. Once it is sent `op` never changes (SEMANTICS 14); of a text op, `local` is the
+    delta as it would be made now, on the text `below`."""
 
     __slots__ = (
+        "below",
         "dropped",
         "flying",
         "held",
@@ -47,6 +48,7 @@ class Entry:
         self.size = size + NUMBER_BYTES
         self.waiting = [] if settle is None else [settle]
         self.local: Delta = op.delta if isinstance(op, Text) else []
+        self.below = ""
         self.place = 0  # which of this queue's ops it is, from 1
         self.stored = False  # is in the queue's file
         self.unsaved = True  # differs from what the file says
@@ -67,6 +69,13 @@ class Entry:
         """Tell everyone who waits for its answer; it may be called more than once, the first holds."""
         for settle in self.waiting:
             settle(answer)
+
+    def climb(self, change: Delta, below: str) -> Delta:
+        """The text below becomes `below` by that change; answers the change as it stands above this delta."""
+        self.below = below
+        change, self.local = transformed(change, self.local)
+        self.unsaved = True
+        return change
 
     def rewrite(self, op: Op, size: int) -> None:
         """Make it another op: it has no number yet, or the server knows none of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,6 +28,20 @@ def touches(op: Op, field: Field) -> bool:
         case ops.Import():
             return any(made.id == node for made in op.nodes)
     return False
+
+
+def touched(op: Op, fields: Collection[Field]) -> list[Field]:
+    """Those of the fields that it touches."""
+    match op:
+        case ops.Text():
+            named = [(op.node, op.path)]
+        case ops.Update() if isinstance(op.node, str):
+            named = [(op.node, path) for path in (*(op.set or ()), *(op.unset or ()))]
+        case ops.Insert() | ops.Import():
+            return [field for field in fields if touches(op, field)]
+        case _:
+            return []
+    return [field for field in named if field in fields]
 
 
 def text_after(op: Op, field: Field, before: str) -> str:

@@ -92,11 +92,18 @@ class Following:
         """There is an op of that seq, here or not yet."""
         self._highest = max(self._highest, seq)
 
+    def level(self) -> None:
+        """Before deltas are sent: whatever was given up below them is no more."""
+        if self.queue.holds_text:
+            self.replica.hide()
+            self.drafts.withdrawn()
+
     def reached(self, seq: int) -> list[Entry]:
         """Confirmed state stands at `seq`: what is settled by then leaves the queue, and is answered here."""
         self.replica.hide()
         left = self.queue.reached(seq)
-        self.drafts.withdrawn(left)
+        if left:
+            self.drafts.withdrawn()
         return left
 
     def frame(self, frame: Ops) -> list[Change]:

@@ -55,6 +55,7 @@ class Keeping:
             self._queue.put_back(self._entry(one))
         lost = self._following.replica.position is None  # and with it the text that a delta stands on
         uncertain = {one.place for one in entries if one.uncertain or (lost and one.local is not None)}
+        self._following.drafts.settle_below()
         self._withdraw([entry for entry in self._queue if entry.place in uncertain])
 
     def _load_state(self) -> None:
@@ -76,14 +77,14 @@ class Keeping:
         entry = Entry(kept.op, kept.mode, self._measure(kept.op))
         entry.place, entry.n, entry.hidden, entry.stored, entry.unsaved = kept.place, kept.n, kept.hidden, True, False
         if kept.local is not None:
-            entry.local = kept.local
+            entry.local, entry.below = kept.local, kept.below or ""
         return entry
 
     def _withdraw(self, entries: list[Entry]) -> None:
         """Sent by the original of this file: theirs to finish. They are listed here, and not sent."""
         self._uncertain = entries
         self._queue.set_apart(entries)
-        self._following.drafts.withdrawn(entries)
+        self._following.drafts.withdrawn()
 
     @property
     def role(self) -> Role | None:
@@ -158,7 +159,7 @@ class Keeping:
         """Write all that differs from the file. Raises StoreFailed: then all of it still differs."""
         writing = Writing(self.kept)
         changed = [entry for entry in self._queue if entry.unsaved and entry.settled_at is None and not entry.dropped]
-        writing.entries = [_kept(entry) for entry in changed]
+        writing.entries = [self._kept(entry) for entry in changed]
         writing.dropped = list(self._queue.removed)
         writing.frames = list(self._frames)
         writing.parts = [self._parts[0]] if self._slowly and self._parts else list(self._parts)
@@ -174,6 +175,20 @@ class Keeping:
                 self.kept.sent_n, self.kept.generation, self.kept.reported = before
                 raise
             self._saved(writing, changed)
+
+    def _kept(self, entry: Entry) -> KeptEntry:
+        """For the file. The text below a delta is kept where confirmed state does not say it."""
+        local = entry.local if isinstance(entry.op, Text) else None
+        below = entry.below if self._following.drafts.stands_on_queued_value(entry) else None
+        return KeptEntry(
+            place=entry.place,
+            n=entry.n,
+            mode=entry.mode,
+            hidden=entry.hidden,
+            op=entry.op,
+            local=local,
+            below=below,
+        )
 
     def _differs(self, writing: Writing) -> bool:
         kept, queue = self.kept, self._queue
@@ -203,11 +218,6 @@ class Keeping:
             self._parts.popleft()
         if writing.level is not None:
             self._level = None
-
-
-def _kept(entry: Entry) -> KeptEntry:
-    local = entry.local if isinstance(entry.op, Text) else None
-    return KeptEntry(place=entry.place, n=entry.n, mode=entry.mode, hidden=entry.hidden, op=entry.op, local=local)
 
 
 def _slices(state: State) -> Iterator[State]:

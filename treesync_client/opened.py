@@ -103,8 +103,7 @@ class OpenTree:
 
     def ask(self) -> None:
         """Open the tree, at the newest position; where this replica differs from the server's, from the beginning."""
-        self.status = "opening"
-        self._asks_later = False
+        self.status, self._asks_later = "opening", False
         self.following.begin()
         self._open_ref = self.sending.next_ref()
         position = UNSET if self._differs or self.replica.position is None else self.replica.position
@@ -153,9 +152,12 @@ class OpenTree:
             self.replica.add(op, asking)
 
     def _add(self, op: Op, mode: Mode, size: int, settle: Settle) -> None:
-        folded = self.queue.fold(op, mode, self._measure) if isinstance(op, Text) else None
+        shown = self.replica.shown_text((op.node, op.path)) if isinstance(op, Text) else ""
+        folded = self.queue.fold(op, mode, shown, self._measure) if isinstance(op, Text) else None
         if folded is None:
-            self.queue.add(Entry(op, mode, size, settle))
+            entry = Entry(op, mode, size, settle)
+            entry.below = shown
+            self.queue.add(entry)
         else:
             folded.waiting.append(settle)
 
@@ -186,8 +188,9 @@ class OpenTree:
 
     def flush(self) -> None:
         """Send what may go. Its numbers are stored before."""
-        if self.status != "open" or self._paused or self.whole.holds:
+        if self.status != "open" or self._paused or self.whole.holds or self.queue.flying:
             return
+        self.following.level()
         edits = self.sending.edits(self.following.client, self.following.epoch, self.following.base)
         if edits and not self.save(sending=True):
             self._pause(1)
@@ -196,7 +199,6 @@ class OpenTree:
             (self._outside.post if too_large else self._outside.say)(edit)
 
     def post(self, edit: Edit) -> None:
-        """Send an edit by HTTP."""
         self._outside.post(edit)
 
     # ---- the file
@@ -358,8 +360,7 @@ class OpenTree:
             self._ask_later(self._failures)
 
     def _ask_later(self, failures: int) -> None:
-        self.status = "opening"
-        self._asks_later = True
+        self.status, self._asks_later = "opening", True
         self._pause(failures)
 
     # ---- notices and errors

@@ -17,7 +17,7 @@ from sync.ops import Op, Text
 from sync.protocol import UNCONSUMED, Mode, Result
 from treesync_client.entry import ENVELOPE_BYTES, Entry, Parcel
 from treesync_client.errors import Rejected
-from treesync_client.fields import Busy, folded, touches
+from treesync_client.fields import Busy, folded, text_after, touches
 from treesync_client.results import Landed, answer_of
 
 
@@ -83,8 +83,8 @@ class Queue:
         self._entries.append(entry)
         self.holds_text = self.holds_text or isinstance(entry.op, Text)
 
-    def fold(self, op: Text, mode: Mode, measure: Callable[[Op], int]) -> Entry | None:
-        """Put a delta into the op that gave its field the text it stands on, while that one has no number: what is
+    def fold(self, op: Text, mode: Mode, shown: str, measure: Callable[[Op], int]) -> Entry | None:
+        """Put a delta into the op that gave its field the text that is `shown`, while that one has no number: what is
         typed before it can be sent is one op (SEMANTICS 14). Answers the entry it went into."""
         field = (op.node, op.path)
         for entry in reversed(self._entries):
@@ -94,11 +94,12 @@ class Queue:
                 break
         else:
             return None
-        made = folded(entry.shown, op)
-        if made is None or entry.mode != mode:
+        if entry.mode != mode or text_after(entry.shown, field, entry.below) != shown:
             return None
-        entry.rewrite(made, measure(made))
-        return entry
+        made = folded(entry.shown, op)
+        if made is not None:
+            entry.rewrite(made, measure(made))
+        return None if made is None else entry
 
     def take(self, limits: Limits, message_bytes: int, most_ops: int, seq: int | None = 0) -> list[Parcel]:
         """All that may go now, numbered, in as few edits as the limits allow; nothing while anything is under way, so

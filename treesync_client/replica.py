@@ -16,11 +16,12 @@ from sync.judge import judge
 from sync.limits import Limits
 from sync.marks import CREATED, Mark
 from sync.nodes import Details, State
-from sync.ops import Op
+from sync.ops import Op, Text
 from sync.protocol import FrameAuthor, Ops
 from sync.tree import Before, Held, HeldConnection, HeldDetails, Tree
 from sync.values import Refused, read
 from sync.verdict import Asking, SetAside, Verdict
+from treesync_client.drafts import fitted
 from treesync_client.entry import Entry
 from treesync_client.fields import Field, as_text
 
@@ -95,6 +96,13 @@ class Replica:
     def text(self, field: Field) -> str:
         """The confirmed text of a field; the empty text where there is none. Nothing is shown over it meanwhile."""
         assert not self._shown, "the queue is taken off first"
+        return self._read(field)
+
+    def shown_text(self, field: Field) -> str:
+        """The text of a field as the view shows it, the view being made."""
+        return self._read(field)
+
+    def _read(self, field: Field) -> str:
         held = self._tree.nodes.get(field[0])
         return "" if held is None else as_text(read(held.node, field[1]))
 
@@ -126,7 +134,10 @@ class Replica:
             self._shown = []
             self._seq = self.seq
             for entry in entries:
-                self.add(entry.shown, Asking(user, client, entry.mode, limits))
+                op = entry.op
+                if isinstance(op, Text):
+                    op = fitted(entry, self._read((op.node, op.path)))
+                self.add(op, Asking(user, client, entry.mode, limits))
         return self._tree
 
     def add(self, op: Op, asking: Asking) -> None:

@@ -46,7 +46,7 @@ CREATE TABLE frames (
 -- ops without a final answer, in order; `n` once it is sent; `uncertain`: sent by the file this one was copied from
 CREATE TABLE queue (
   tree INTEGER NOT NULL, place INTEGER NOT NULL, n INTEGER, mode TEXT NOT NULL, hidden INTEGER NOT NULL,
-  uncertain INTEGER NOT NULL, op TEXT NOT NULL, local TEXT, PRIMARY KEY (tree, place)
+  uncertain INTEGER NOT NULL, op TEXT NOT NULL, local TEXT, below TEXT, PRIMARY KEY (tree, place)
 ) STRICT;
 -- what became of ops that were replayed: the report in the making, or the last one; refused ones until dismissed
 CREATE TABLE answers (

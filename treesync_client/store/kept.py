@@ -27,13 +27,13 @@ _MOVED = "UPDATE owner SET file = ?"
 _RENEW = "UPDATE owner SET client_id = ?"
 _UNNUMBER = "UPDATE queue SET n = NULL, uncertain = ? WHERE n IS NOT NULL"
 _COUNT_AGAIN = "UPDATE trees SET sent_n = 0"
-_QUEUE = "SELECT tree, place, n, mode, hidden, uncertain, op, local FROM queue ORDER BY tree, place"
+_QUEUE = "SELECT tree, place, n, mode, hidden, uncertain, op, local, below FROM queue ORDER BY tree, place"
 _TREES = "SELECT tree, sent_n, generation, role, reported FROM trees"
 _STATE = "SELECT message FROM states WHERE tree = ? AND generation = ? ORDER BY part"
 _FRAMES = "SELECT message FROM frames WHERE tree = ? ORDER BY seq"
 _ANSWERS = "SELECT place, op, answer FROM answers WHERE tree = ? ORDER BY place"
 _PUT_TREE = "INSERT OR REPLACE INTO trees VALUES (?, ?, ?, ?, ?)"
-_PUT_ENTRY = "INSERT OR REPLACE INTO queue VALUES (?, ?, ?, ?, ?, 0, ?, ?)"
+_PUT_ENTRY = "INSERT OR REPLACE INTO queue VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?)"
 _DROP_ENTRY = "DELETE FROM queue WHERE tree = ? AND place = ?"
 _PUT_PART = "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)"
 _PUT_FRAME = "INSERT OR REPLACE INTO frames VALUES (?, ?, ?)"
@@ -51,7 +51,7 @@ _FORGET = (
 
 
 class KeptEntry(msgspec.Struct, kw_only=True):
-    """One op of the queue. `local`: of a delta, as it stands on the confirmed state that is kept."""
+    """One op of the queue. `local`: a delta as it would be made now, on the text `below`; None: on confirmed text."""
 
     place: int
     n: int | None
@@ -60,6 +60,7 @@ class KeptEntry(msgspec.Struct, kw_only=True):
     uncertain: bool = False
     op: Op
     local: Delta | None = None
+    below: str | None = None
 
 
 class KeptTree(msgspec.Struct):
@@ -157,9 +158,9 @@ class Store:
                 row, tuple[int, int, int, Role | Literal[""], int]
             )
             self.trees[number] = KeptTree(number, sent_n, generation, role or None, bool(reported))
-        for tree, place, n, mode, hidden, uncertain, op, local in self.file.rows(_QUEUE):
+        for tree, place, n, mode, hidden, uncertain, op, local, below in self.file.rows(_QUEUE):
             raw = {"place": place, "n": n, "mode": mode, "hidden": bool(hidden), "uncertain": bool(uncertain)}
-            raw |= {"op": _read_json(op), "local": None if local is None else _read_json(local)}
+            raw |= {"op": _read_json(op), "local": None if local is None else _read_json(local), "below": below}
             entry = msgspec.convert(raw, KeptEntry)
             self.trees[msgspec.convert(tree, int)].entries.append(entry)
 
@@ -249,7 +250,7 @@ def _text(value: Any) -> str:
 
 def _entry_row(number: int, entry: KeptEntry) -> tuple[Any, ...]:
     local = None if entry.local is None else _text(entry.local)
-    return (number, entry.place, entry.n, entry.mode, entry.hidden, _text(entry.op), local)
+    return (number, entry.place, entry.n, entry.mode, entry.hidden, _text(entry.op), local, entry.below)
 
 
 def _part_rows(number: int, parts: Iterable[tuple[int, int, Snapshot]]) -> Iterator[tuple[Any, ...]]:
