@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter
 
 from storage.memory_rows import TreeRows
 from sync.ports import LoggedOp, NodeRow
@@ -13,9 +12,9 @@ from sync.trash import Trashed
 def trashed(rows: TreeRows) -> list[Trashed]:
     """The tops of all deletions, newest first."""
     nodes = {row.node.id: row for row in rows.loaded().nodes}
-    children = _children(nodes)
+    taken = Counter(row.deleted for row in nodes.values())
     return sorted(
-        (_line(row, _below(row, children), rows) for row in nodes.values() if _is_top(row, nodes)),
+        (_line(row, taken[row.deleted], rows) for row in nodes.values() if _is_top(row, nodes)),
         key=lambda line: (line.seq, line.node),
         reverse=True,
     )
@@ -28,11 +27,10 @@ def overdue(rows: TreeRows, moment: str) -> list[str]:
     def is_old(row: NodeRow) -> bool:
         return row.deleted is not None and _delete(rows, row.deleted).at < moment
 
-    return sorted(
-        row.node.id
-        for row in nodes.values()
-        if is_old(row) and (row.node.parent is None or not is_old(nodes[row.node.parent]))
-    )
+    found = [
+        row for row in nodes.values() if is_old(row) and (row.node.parent is None or not is_old(nodes[row.node.parent]))
+    ]
+    return [row.node.id for row in sorted(found, key=lambda row: (row.deleted or 0, row.node.id))]
 
 
 def _is_top(row: NodeRow, nodes: dict[str, NodeRow]) -> bool:
@@ -40,30 +38,14 @@ def _is_top(row: NodeRow, nodes: dict[str, NodeRow]) -> bool:
     return row.deleted is not None and row.deleted != above
 
 
-def _children(nodes: dict[str, NodeRow]) -> dict[str | None, list[NodeRow]]:
-    children: dict[str | None, list[NodeRow]] = defaultdict(list)
-    for row in nodes.values():
-        children[row.node.parent].append(row)
-    return children
-
-
-def _below(top: NodeRow, children: dict[str | None, list[NodeRow]]) -> Iterator[NodeRow]:
-    """A node and what the same deletion took under it."""
-    waiting = [top]
-    while waiting:
-        row = waiting.pop()
-        yield row
-        waiting += [one for one in children[row.node.id] if one.deleted == top.deleted]
-
-
-def _line(top: NodeRow, taken: Iterator[NodeRow], rows: TreeRows) -> Trashed:
+def _line(top: NodeRow, nodes: int, rows: TreeRows) -> Trashed:
     assert top.deleted is not None, "a line of the trash is of a deletion"
     delete = _delete(rows, top.deleted)
     return Trashed(
         node=top.node.id,
         title=top.node.title,
         type=top.node.type,
-        nodes=sum(1 for _ in taken),
+        nodes=nodes,
         seq=delete.seq,
         by=delete.author.user,
         at=delete.at,
