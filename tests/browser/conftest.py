@@ -49,15 +49,15 @@ async def files(browser: Browser) -> AsyncIterator[str]:
     await task
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def servers(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with staged(tmp_path_factory.mktemp("stage")) as stage:
+    async with staged(tmp_path_factory.mktemp("stage"), "serve", "--demo") as stage:
         yield stage
 
 
 @pytest.fixture
 async def stage(servers: Stage) -> Stage:
-    """A running server, shared by the tests of a module: each makes trees of its own, and may stop it."""
+    """A running server, the same for all: each test makes trees of its own in it, and may stop it."""
     await servers.make_sure_it_runs()
     return servers
 

@@ -12,6 +12,7 @@ from server.auth import mint
 from tests.clocks import RealClock
 from tests.commands import SECRET, Command, free_port, treesync
 
+READY_SECONDS = 60.0  # its database is made in two, but a browser may be at work on the same two cores
 Node = dict[str, Any]
 NAMES = {"ada": "Ada Lovelace", "bo": "Bo Diddley", "cy": "Cy Twombly"}
 # Every type, three levels, and a leaf that can be dragged about
@@ -39,11 +40,11 @@ NODES: list[Node] = [
 
 
 class Stage:
-    """The server of some tests, all trees in the tenant `acme`."""
+    """A server, and trees in its tenant `acme`. `arguments`: its command line, without the port."""
 
     def __init__(self, directory: Path, *arguments: str) -> None:
         self._directory = directory
-        self._arguments = arguments or ("serve",)
+        self._arguments = arguments
         self._port = free_port()
         self._running: AsyncExitStack | None = None
         self._born: dict[int, int] = {}  # the seq of each tree as it was made
@@ -58,7 +59,7 @@ class Stage:
         self._running = AsyncExitStack()
         server = treesync(*self._arguments, directory=self._directory, port=self._port)
         self.command = await self._running.enter_async_context(server)
-        await self.command.until_ready()
+        await self.command.until_ready(READY_SECONDS)
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         assert self._running is not None, "it does not run"

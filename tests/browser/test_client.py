@@ -45,7 +45,7 @@ async def test_an_edit_shows_at_once_and_is_saved_only_when_it_is_durable(stage:
     assert await ada.run("[tree.status.state, answer]") == ["saving", "none"]
     await ada.line.cut()  # the answer is lost with the socket, and the op is sent again
     await ada.until("tree.status.state === 'offline' && tree.status.count === 1")
-    ada.line.mend()
+    await ada.back()
     await ada.saved()
     assert (await ada.run("answer"))["status"] in ("applied", "duplicate")
     assert await stage.changes(tree) == 1
@@ -174,5 +174,5 @@ async def test_an_overwritten_value_is_kept_and_can_be_taken_back(stage: Stage, 
     await bo.until("tree.view.nodes.get('goal').title === 'By Bo' && tree.conflicts.length === 0")
     await bo.until("tree.status.state === 'saved'")
     await ada.line.cut()
-    ada.line.mend()
+    await ada.back()
     await ada.until("tree.view.nodes.get('goal').title === 'By Bo'")

@@ -48,7 +48,7 @@ async def test_what_was_edited_without_network_lands_once(stage: Stage, visitors
     bo = await visitors.new(stage, "bo")
     await bo.client(tree)
     await bo.run("tree.update('churn', { title: 'Meanwhile, by Bo' })")
-    ada.line.mend()
+    await ada.back()
     await ada.saved()
     await bo.until("tree.view.nodes.get('offline')?.description === 'About it'")
     assert await ada.title("churn") == "Meanwhile, by Bo"
@@ -65,7 +65,7 @@ async def test_a_reload_without_network_keeps_tree_and_queue(stage: Stage, visit
     await ada.connect(tree)
     assert await ada.title("goal") == "Written offline"
     assert await ada.run("tree.queue.length") == OFFLINE_OPS
-    ada.line.mend()
+    await ada.back()
     await ada.saved()
     assert summary(await stage.nodes(tree)) == WRITTEN
     assert await stage.changes(tree) == OFFLINE_OPS
@@ -97,7 +97,7 @@ async def test_two_tabs_are_two_clients_with_a_queue_each(stage: Stage, visitors
     for tab, title in ((first, "from the first"), (second, "from the second")):
         await tab.until("tree.status.state === 'offline'")
         await tab.start("tree.insert({ parent: 'goal', type: 'outcome', title: it })", title)
-    first.line.mend()
+    await asyncio.gather(first.back(), second.back())
     await asyncio.gather(first.saved(), second.saved())
     titles = sorted(node["title"] for node in (await stage.nodes(tree)).values() if node["title"].startswith("from"))
     assert titles == ["from the first", "from the second"]
@@ -116,6 +116,7 @@ async def test_a_kill_of_the_server_loses_nothing_and_doubles_nothing(stage: Sta
     await ada.until("tree.status.state === 'offline'")
     await ada.start("tree.update('goal', { title: 'While it was away' })")
     await stage.start()
+    await ada.back()
     await ada.saved()
     nodes = await stage.nodes(tree)
     assert sorted(node["title"] for node in nodes.values() if node["title"].startswith("Idea")) == sorted(
@@ -131,7 +132,7 @@ async def test_what_was_changed_meanwhile_waits_for_a_decision(stage: Stage, vis
     bo = await visitors.new(stage, "bo")
     await bo.client(tree)
     await bo.run("tree.update('goal', { title: 'Meanwhile, by Bo' })")
-    ada.line.mend()
+    await ada.back()
     await ada.until("tree.status.state === 'conflict' && tree.conflicts.length === 1 && tree.queue.length === 0")
     assert await ada.title("goal") == "Meanwhile, by Bo"
     record = await ada.run("tree.conflicts[0]")
@@ -159,7 +160,7 @@ async def test_texts_typed_apart_merge_when_they_meet(stage: Stage, visitors: Vi
     await ada.until("tree.status.state === 'offline'")
     await ada.start("tree.write('goal', 'description', 'The quick brown fox jumps over the dog.')")
     await bo.run("tree.write('goal', 'description', 'The quick fox jumps over the lazy dog.')")
-    ada.line.mend()
+    await ada.back()
     await ada.saved()
     both = "The quick brown fox jumps over the lazy dog."
     await bo.until("tree.view.nodes.get('goal').description === it", both)
@@ -197,7 +198,7 @@ async def test_a_full_store_refuses_edits_visibly_and_loses_none(stage: Stage, v
     await ada.until("tree.status.state === 'refused' && tree.status.why")
     assert await ada.run("faults.length") > 0
     await ada.start("window.diskIsFull = false")
-    ada.line.mend()
+    await ada.back()
     await ada.until("client.state === 'online'")
     await ada.run("tree.discard()")
     assert (await ada.run("tree.update('goal', { title: 'Room again' })"))["status"] == "applied"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from tests.browser.stage import Stage, staged
+from tests.browser.stage import Stage
 from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
@@ -16,17 +15,11 @@ pytestmark = pytest.mark.browser
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/\?as=(\w+)")
 
 
-@pytest.fixture(scope="module")
-async def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with staged(tmp_path_factory.mktemp("demo"), "serve", "--demo") as stage:
-        yield stage
-
-
-async def test_the_links_that_are_printed_sign_in_two_people(demo: Stage, visitors: Visitors) -> None:
+async def test_the_links_that_are_printed_sign_in_two_people(stage: Stage, visitors: Visitors) -> None:
     """One browser, two tabs: they are two people all the same, also after a reload."""
-    links = {found[1]: found[0] for found in LINK.finditer(demo.command.said())}
+    links = {found[1]: found[0] for found in LINK.finditer(stage.command.said())}
     assert sorted(links) == ["ada", "bo"]
-    ada = await visitors.new(demo, "ada", viewport={"width": 1440, "height": 900})
+    ada = await visitors.new(stage, "ada", viewport={"width": 1440, "height": 900})
     bo = await ada.tab()
     await ada.page.goto(links["ada"])
     await bo.page.goto(links["bo"])
@@ -43,9 +36,9 @@ async def test_the_links_that_are_printed_sign_in_two_people(demo: Stage, visito
     assert await bo.page.evaluate("location.search") == "?as=bo"
 
 
-async def test_a_guest_needs_no_name(demo: Stage, visitors: Visitors) -> None:
-    guest = await visitors.new(demo, "guest")
-    await guest.page.goto(demo.url)
+async def test_a_guest_needs_no_name(stage: Stage, visitors: Visitors) -> None:
+    guest = await visitors.new(stage, "guest")
+    await guest.page.goto(stage.url)
     await expect(guest.page.get_by_role("treeitem").first).to_be_visible()
     await expect(guest.status).to_have_text("Saved")
 
@@ -53,6 +46,7 @@ async def test_a_guest_needs_no_name(demo: Stage, visitors: Visitors) -> None:
 async def test_without_a_demo_a_token_is_asked_for(stage: Stage, visitors: Visitors) -> None:
     visitors.allow("Failed to load resource")
     someone = await visitors.new(stage, "cy")
+    await someone.page.route("**/demo/token*", lambda route: route.fulfill(status=404))
     await someone.page.goto(f"{stage.url}/?as=ada")
     dialog = someone.page.get_by_role("dialog", name="Open a tree")
     await dialog.get_by_label("Token").fill(stage.token("cy"))

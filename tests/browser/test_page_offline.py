@@ -72,6 +72,7 @@ async def test_an_hour_without_a_server_and_a_reload_in_it(stage: Stage, visitor
     assert await ada.waiting() == waiting
     await retitle(ada, "churn", "Written after the reload")
     await stage.start()
+    await ada.back()
     await expect(ada.status).to_have_text("Saved")
     await landed(stage, tree)
     assert (await stage.nodes(tree))["churn"]["title"] == "Written after the reload"
@@ -93,7 +94,7 @@ async def test_a_tab_closed_offline_is_taken_up_the_next_day(stage: Stage, visit
     await next_day.visit(tree)
     await expect(next_day.card("goal")).to_contain_text("Written offline")
     assert await next_day.waiting() == waiting
-    ada.line.mend()
+    await next_day.back()
     await expect(next_day.status).to_have_text("Saved")
     await landed(stage, tree)
 
@@ -123,7 +124,7 @@ async def test_a_conflict_is_resolved_with_the_mouse(stage: Stage, visitors: Vis
     await rename_tree(bo, "The strategy, says Bo")
     await expect(bo.status).to_have_text("Saved")
     await expect(ada.status).to_have_text("Offline (2)")
-    ada.line.mend()
+    await ada.back()
     await expect(ada.status).to_have_text("Conflict (2)")
     await expect(ada.page.get_by_role("textbox", name="Name of the tree")).to_have_value("The strategy, says Bo")
     await ada.page.locator("#status").click()
