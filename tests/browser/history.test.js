@@ -200,6 +200,17 @@ test("a snapshot older than what is here: a delta waits until the ops have come 
   equal(ops, [{ n: 1, op: "text", node: "n", path: "description", delta: [7, "!"], base: 6 }]);
 });
 
+test("[OP6] a snapshot in parts is whole with the last of them", async () => {
+  const { core, sent } = opened();
+  core.ask("digest");
+  const [{ ref }] = await sent();
+  const part = (number, id) => ({ ...snapshot(9, { ref }), part: number, parts: 2, state: { name: "Parts", nodes: [node({ id })], connections: [] } });
+  core.hear(part(1, "n"));
+  equal([core.seq, core.status], [5, "opening"]);
+  core.hear(part(2, "m"));
+  equal([core.seq, core.status, [...core.view.nodes.keys()], core.view.details], [9, "open", ["n", "m"], { name: "Parts" }]);
+});
+
 test("[P9] a replica that differs asks for the whole state, with the reason", async () => {
   const { core, sent } = opened();
   core.hear(frame(5, [{ by: 0, n: 1, op: "update", node: "n", set: { title: "B" } }], { digest: "0".repeat(16) }));

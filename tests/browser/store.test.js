@@ -85,14 +85,15 @@ test("queues of tabs that are gone are found, held ones are not", async () => {
   await Promise.all([closed(open), closed(here)]);
 });
 
-test("a new client_id takes what waits along, without numbers, and leaves other trees behind", async () => {
+test("a new client_id takes what waits along, nothing that was sent, and leaves other trees behind", async () => {
   const store = await tab();
   const old = store.clientId;
-  for (const tree of [81, 82]) await store.save(tree, { entries: [op(1, { n: 1 })], gone: [], sentN: 1, state: STATE });
+  const sent = [op(1, { n: 1 }), op(2), op(3, { n: 2, isRefused: true })];
+  for (const tree of [81, 82]) await store.save(tree, { entries: sent, gone: [], sentN: 2, state: STATE });
   const renewed = await store.renew([81]);
   assert(renewed !== old && store.clientId === renewed);
   const { entries, sentN, state } = await store.load(81);
-  equal([entries.map(({ n }) => n), sentN, state], [[null], 0, STATE]);
+  equal([entries.map(({ place, n }) => [place, n]), sentN, state], [[[2, null], [3, null]], 0, STATE]);
   assert((await store.orphans()).includes(old), "the other tree's edits go under the old one");
   await closed(store);
 });

@@ -155,3 +155,56 @@ async def test_reloads_at_any_moment_lose_nothing_and_double_nothing(stage: Stag
     for one in (ada, bo):
         await one.until(f"{TEXT} === it", text)
     assert await ada.run("[tree.conflicts.length, faults.length]") == [0, 0]
+
+
+# As a profile that was restored from a backup would have it: numbers were given that this store does not know
+FORGET_NUMBERS = """async () => {
+  const { openDB } = await import("/vendor/idb.js");
+  const db = await openDB("treesync", 1);
+  for (const one of await db.getAll("numbers")) await db.put("numbers", { ...one, sentN: 0 });
+  db.close();
+}"""
+
+
+async def test_a_store_from_a_backup_goes_on_under_another_client_id(stage: Stage, visitors: Visitors) -> None:
+    tree = await stage.tree()
+    ada = await visitors.new(stage, "ada", line=True)
+    await ada.client(tree)
+    await ada.run("tree.update('goal', { title: 'One' })")
+    await ada.run("tree.update('goal', { title: 'Two' })")
+    first = await ada.run("client.clientId")
+    await ada.line.cut()
+    await ada.until("tree.status.state === 'offline'")
+    await ada.start("tree.splice('goal', 'description', 0, 0, 'typed ')")
+    await ada.run("new Promise((done) => setTimeout(done, 50))")  # until it is stored
+    await ada.page.goto(f"{stage.url}/empty")
+    await ada.page.evaluate(FORGET_NUMBERS)
+    ada.line.mend()
+    await ada.connect(tree)
+    await ada.saved()
+    assert await ada.run("client.clientId") != first
+    assert (await stage.nodes(tree))["goal"]["description"].startswith("typed ")
+    assert await stage.changes(tree) == 3
+    assert (await ada.run("tree.update('goal', { title: 'Three' })"))["n"] == 2
+    await ada.page.reload()
+    await ada.connect(tree)
+    assert (await ada.run("tree.update('goal', { title: 'Four' })"))["n"] == 3, "it is the queue of this tab now"
+
+
+async def test_what_is_larger_than_a_message_goes_all_the_same(stage: Stage, visitors: Visitors) -> None:
+    tree = await stage.tree()
+    ada, bo = await visitors.new(stage, "ada"), await visitors.new(stage, "bo")
+    await asyncio.gather(ada.client(tree), bo.client(tree))
+    await ada.start("tree.splice('goal', 'description', 0, 0, '👋é'.repeat(30_000))")  # 180 kB; a message has 64
+    await ada.start("tree.update('keep', { title: 'Behind it' })")
+    await ada.saved()
+    await bo.until("tree.view.nodes.get('goal').description.length === 90_000")
+    assert (await stage.nodes(tree))["keep"]["title"] == "Behind it"
+    answer = await ada.run("tree.update('goal', { description: 'x'.repeat(300_000) })")
+    assert (answer["status"], answer["code"]) == ("rejected", "too_large"), "refused at the keyboard"
+    await ada.start(
+        "for (let i = 0; i < 1200; i += 1) tree.insert({ parent: 'keep', type: 'metric', title: `Many ${i}` })"
+    )
+    await ada.saved()
+    await bo.until("tree.view.nodes.size === 1207")
+    assert await bo.run("tree.queue.length") == 0

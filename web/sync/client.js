@@ -180,6 +180,9 @@ export class Client extends EventTarget {
     this.#isRenewing = true;
     try {
       const store = await this.#store.catch(() => null);
+      // what has its answer must have left the store: under another client_id it would be sent again
+      const kept = await Promise.all([...this.#trees.values()].map((tree) => tree.keepNow()));
+      if (store && kept.includes(false)) throw new Error("it cannot be written");
       this.clientId = store ? await store.renew([...this.#trees.keys()]) : newId();
       this.#link.redial();
     } catch (error) {

@@ -115,8 +115,8 @@ export class Keeping {
   async #save(store, withState, isStrict) {
     const { queue } = this.#core;
     const entries = [...queue.dirty];
-    const gone = withState ? [...queue.gone] : [];
-    if (!store || (!entries.length && !withState)) return true;
+    const gone = [...queue.gone].filter(([, isLate]) => withState || !isLate).map(([place]) => place);
+    if (!store || (!entries.length && !gone.length && !withState)) return true;
     queue.dirty.clear();
     const began = performance.now();
     const state = withState ? this.#state() : null;

@@ -19,7 +19,7 @@ export class Queue {
   refusals = 0; // rounds in a row that ended in a refusal without any progress
   refusedCode = null; // of the round that ends now; a gap only where nothing else was said
   dirty = new Set(); // entries to be written
-  gone = new Set(); // places to be deleted
+  gone = new Map(); // places to be deleted, and whether only with confirmed state, which shows what they held
   #places = 0;
   #knownN = 0; // the last n the server has said it knows of this client
   #byNumber = new Map();
@@ -217,7 +217,7 @@ export class Queue {
     if (entry.n !== null && this.#byNumber.get(entry.n) === entry) this.#byNumber.delete(entry.n);
     if (!entry.isRefused) {
       this.dirty.delete(entry);
-      this.gone.add(entry.place);
+      this.gone.set(entry.place, entry.settledAt !== null);
     }
   }
 
@@ -313,7 +313,7 @@ export class Queue {
   /** Give up what the server will not take; answers it. */
   discard() {
     const given = [...this.refused, ...this.entries.filter((entry) => entry.held && entry.isUnanswered)];
-    for (const entry of this.refused.splice(0)) this.gone.add(entry.place);
+    for (const entry of this.refused.splice(0)) this.gone.set(entry.place, false);
     for (const entry of given) {
       entry.isRefused = false;
       if (entry.isUnanswered) this.drop(entry, { n: entry.n, status: "rejected", code: "forbidden", why: "discarded" });

@@ -185,11 +185,11 @@ async function opened(ended) {
   }
 }
 
-// What waits has no number under the new client_id.
+// What waits has no number; what has one was sent under the old client_id, and has its answer.
 async function moved(transaction, tree, old, client) {
   const [ops, numbers, states] = KEPT.map((name) => transaction.objectStore(name));
   for (const one of await ops.getAll(range(old, tree))) {
-    await ops.put({ ...one, client, record: { ...one.record, n: null } });
+    if (one.record.n === null || one.record.isRefused) await ops.put({ ...one, client, record: { ...one.record, n: null } });
     await ops.delete([old, tree, one.place]);
   }
   const state = await states.get([old, tree]);
