@@ -358,4 +358,12 @@ def _batch_of(place: OpenRoom) -> Batch:
 
 def _is_large(place: OpenRoom) -> bool:
     flight = place.room.flight
-    return flight is not None and (flight.size > BATCH_BYTES or len(flight.cut.ops) > BATCH_ROWS)
+    return flight is not None and (flight.size > BATCH_BYTES or _rows_of(flight.batch) > BATCH_ROWS)
+
+
+def _rows_of(batch: Batch | None) -> int:
+    """How many rows of the log, or of the tree, a batch writes or removes: one delete may take a whole tree."""
+    if batch is None:
+        return 0
+    touched = len(batch.nodes) + len(batch.connections) + len(batch.purged_nodes) + len(batch.purged_connections)
+    return max(len(batch.ops), touched)
