@@ -72,7 +72,7 @@ async def test_an_hour_without_a_server_and_a_reload_in_it(stage: Stage, visitor
     assert await ada.waiting() == waiting
     await retitle(ada, "churn", "Written after the reload")
     await stage.start()
-    await ada.back()
+    await ada.page.get_by_role("button", name="Try now").click()
     await expect(ada.status).to_have_text("Saved")
     await landed(stage, tree)
     assert (await stage.nodes(tree))["churn"]["title"] == "Written after the reload"
@@ -111,40 +111,45 @@ async def rename_tree(visitor: Visitor, name: str) -> None:
 
 
 async def test_a_conflict_is_resolved_with_the_mouse(stage: Stage, visitors: Visitors) -> None:
-    """A value that was chosen, not typed letter by letter, can not be merged: it waits for a decision."""
+    """What was chosen, or written anew, by both can not be merged: it waits for a decision."""
     visitors.allow(AWAY)
     tree = await stage.tree()
     ada, bo = await visitors.new(stage, "ada", line=True), await visitors.new(stage, "bo")
     await asyncio.gather(ada.visit(tree), bo.visit(tree))
     await ada.line.cut()
     await expect(ada.status).to_have_text("Offline")
+    await retitle(ada, "keep", "Keep every customer for a year")
     await choose_status(ada, "churn", "Complete")
-    await rename_tree(ada, "The plan, says Ada")
+    await rename_tree(ada, "Plan for spring")
+    await retitle(bo, "keep", "Keep the customers who cook")
     await choose_status(bo, "churn", "In progress")
-    await rename_tree(bo, "The strategy, says Bo")
+    await rename_tree(bo, "Strategy 2027")
     await expect(bo.status).to_have_text("Saved")
-    await expect(ada.status).to_have_text("Offline (2)")
+    assert await ada.waiting() == 3
     await ada.back()
-    await expect(ada.status).to_have_text("Conflict (2)")
-    await expect(ada.page.get_by_role("textbox", name="Name of the tree")).to_have_value("The strategy, says Bo")
+    await expect(ada.status).to_have_text("Conflict (3)")
+    await expect(ada.card("keep")).to_contain_text("Keep the customers who cook")
+    await expect(ada.page.get_by_role("textbox", name="Name of the tree")).to_have_value("Strategy 2027")
     await ada.page.locator("#status").click()
     inbox = ada.page.get_by_role("dialog", name="Conflicts")
-    record = inbox.locator("[data-conflict]").filter(has_text="Churn")
-    await expect(record.locator('[data-side="mine"]')).to_contain_text("Complete")
-    await expect(record.locator('[data-side="theirs"]')).to_contain_text("In progress")
+    records = inbox.locator("[data-conflict]")
+    record = records.filter(has_text="every customer")
+    await expect(record.locator('[data-side="mine"]')).to_contain_text("Keep every customer for a year")
+    await expect(record.locator('[data-side="theirs"]')).to_contain_text("Keep the customers who cook")
+    await expect(record).to_contain_text("Keep those we have")
     await ada.shot("conflicts")
     await record.get_by_role("button", name="Keep mine").click()
-    await bo.card("churn").click()
-    await expect(bo.page.locator("#panel").get_by_label("Status")).to_have_value("complete")
-    record = inbox.locator("[data-conflict]")
-    await expect(record).to_have_count(1)
-    await expect(record).to_contain_text("The plan, says Ada")
-    await record.get_by_role("button", name="Edit a value…").click()
-    await record.get_by_role("textbox", name="The value to set").fill("The plan of both")
-    await record.get_by_role("button", name="Set this value").click()
-    await expect(bo.page.get_by_role("textbox", name="Name of the tree")).to_have_value("The plan of both")
+    await expect(bo.card("keep")).to_contain_text("Keep every customer for a year")
+    await expect(records).to_have_count(2)
+    await records.filter(has_text="Churn").get_by_role("button", name="Keep theirs").click()
+    await expect(records).to_have_count(1)
+    await records.get_by_role("button", name="Edit a value…").click()
+    await records.get_by_role("textbox", name="The value to set").fill("Plan for 2027")
+    await records.get_by_role("button", name="Set this value").click()
+    await expect(bo.page.get_by_role("textbox", name="Name of the tree")).to_have_value("Plan for 2027")
     await expect(inbox).to_contain_text("No conflicts")
     await expect(ada.status).to_have_text("Saved")
+    assert (await stage.nodes(tree))["churn"]["template_data"] == {"completion_status": "in_progress"}
 
 
 BLOCKED = "IDBFactory.prototype.open = () => { throw new DOMException('blocked by policy', 'SecurityError'); };"
