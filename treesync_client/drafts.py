@@ -8,8 +8,7 @@ merged, an op that was set aside) is a change like any other to the deltas behin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import takewhile
+from collections.abc import Callable, Container, Iterator
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -77,23 +76,27 @@ class Drafts:
                 made = written_out(entry)
                 entry.rewrite(made, measure(made))
 
-    def settle_below(self) -> None:
-        """Of a queue that was read from a file: on which text each delta stands, where the file does not say."""
+    def settle_below(self, places: Container[int]) -> None:
+        """Of a queue that was read from a file, the text below the deltas at these places: where it says nothing, they
+        stand on confirmed text with what is queued before them."""
         self.look()
         for field in self._lines:
             text = self._confirmed(field)
             for entry in self._waiting(field):
-                if isinstance(entry.op, Text) and not entry.below:
+                if isinstance(entry.op, Text) and entry.place in places:
                     entry.below = text
-                text = text_after(entry.shown, field, entry.below if isinstance(entry.op, Text) else text)
+                text = _above(entry, field, text)
 
-    def stands_on_queued_value(self, entry: Entry) -> bool:
-        """Whether something else than deltas lies between it and confirmed text."""
-        if not isinstance(entry.op, Text):
-            return False
+    def goes_without_saying(self, entry: Entry) -> bool:
+        """Whether `settle_below` would find the text below it."""
+        assert isinstance(entry.op, Text), "only a delta stands on a text"
         self.look()
-        before = takewhile(lambda one: one is not entry, self._waiting((entry.op.node, entry.op.path)))
-        return not all(isinstance(one.op, Text) for one in before)
+        field, text = (entry.op.node, entry.op.path), None
+        for one in self._waiting(field):
+            if one is entry:
+                break
+            text = _above(one, field, text or "")
+        return text is None or text == entry.below
 
     def _level(self, field: Field, change: Delta | None = None) -> None:
         """Bring the deltas that stand on confirmed text level with it; what is behind a queued value waits for what
@@ -112,6 +115,11 @@ class Drafts:
     def _waiting(self, field: Field) -> Iterator[Entry]:
         """What the queue would do to that field, over confirmed state."""
         return (entry for entry in self._lines.get(field, ()) if not entry.hidden and not entry.dropped)
+
+
+def _above(entry: Entry, field: Field, text: str) -> str:
+    """The text once it is done: a delta on its own text, anything else on `text`."""
+    return text_after(entry.shown, field, entry.below if isinstance(entry.op, Text) else text)
 
 
 def _makes(delta: Delta, before: str, after: str) -> bool:

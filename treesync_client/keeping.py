@@ -55,7 +55,7 @@ class Keeping:
             self._queue.put_back(self._entry(one))
         lost = self._following.replica.position is None  # and with it the text that a delta stands on
         uncertain = {one.place for one in entries if one.uncertain or (lost and one.local is not None)}
-        self._following.drafts.settle_below()
+        self._following.drafts.settle_below({one.place for one in entries if one.below is None})
         self._withdraw([entry for entry in self._queue if entry.place in uncertain])
 
     def _load_state(self) -> None:
@@ -178,8 +178,10 @@ class Keeping:
 
     def _kept(self, entry: Entry) -> KeptEntry:
         """For the file. The text below a delta is kept where confirmed state does not say it."""
-        local = entry.local if isinstance(entry.op, Text) else None
-        below = entry.below if self._following.drafts.stands_on_queued_value(entry) else None
+        local = below = None
+        if isinstance(entry.op, Text):
+            local = entry.local
+            below = None if self._following.drafts.goes_without_saying(entry) else entry.below
         return KeptEntry(
             place=entry.place,
             n=entry.n,

@@ -142,7 +142,8 @@ class OpenTree:
         if isinstance(verdict, Refused) and (verdict.code in _REFUSED_HERE or isinstance(op, Text)):
             settle(Rejected(verdict.why, code=verdict.code, op=op))
         elif isinstance(verdict, SetAside) and isinstance(op, Text):
-            settle(Rejected(f"{op.path} is no text", code="invalid", op=op))
+            why = "its node is in the trash" if verdict.code else f"{op.path} is no text"
+            settle(Rejected(why, code=verdict.code or "invalid", op=op))
         elif self.status == "gone":
             settle(self._ended or Disconnected("the tree is closed"))
         elif self.role not in (*_EDITING, None):

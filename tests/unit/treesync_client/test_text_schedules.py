@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from sync.protocol import Mode
 from sync.values import read
 from tests.mini_server import MiniClient, MiniServer
 from tests.opened_trees import insert
+from treesync_client.store.kept import Store
 
 PEOPLE = (("ada", "a1"), ("bo", "b1"), ("ada", "a2"))
 SEEDS, BLOCK, STEPS = 80, 10, 70
@@ -126,3 +129,54 @@ def test_replicas_agree_and_no_queue_is_stuck_whatever_happens_to_a_text(first: 
             assert client.tree.resyncs == 0, seed
             assert len(client.tree.queue) == 0, seed
             client.tree.view().check()
+
+
+class Mortal(Schedule):
+    """The first client stands on a file, and its process dies now and then."""
+
+    def __init__(self, seed: int, path: Path) -> None:
+        self._path = path
+        self.store: Store | None = None
+        super().__init__(seed)
+        self._die(self.clients[0])
+        self.settle()
+        self._acts[lambda client: self._die(self.clients[0])] = 6
+
+    def step(self) -> None:
+        super().step()
+        assert self.clients[0].tree.save()  # at the end of each turn of the loop
+
+    def _die(self, client: MiniClient) -> None:
+        before = self._standing(client)
+        self.server.clients.remove(client)
+        if self.store is not None:
+            self.store.close()
+        had_file, self.store = self.store is not None, Store.open(self._path)
+        self.store.file.connection.execute("PRAGMA synchronous = OFF")  # the machine does not die here
+        self.store.claim("http://memory", "acme", "ada")
+        self.clients[0] = reborn = MiniClient(self.server, "ada", self.store.client_id)
+        reborn.tree.keep(self.store)
+        if had_file:
+            assert self._standing(reborn)[-len(before) :] == before
+        reborn.connect()
+
+    def _standing(self, client: MiniClient) -> list[tuple[Any, ...]]:
+        """Every delta, and the text on which it stands."""
+        waiting = (entry for entry in client.tree.queue.unanswered() if not entry.hidden)
+        return [(entry.place, entry.n, entry.local, entry.below) for entry in waiting if isinstance(entry.op, ops.Text)]
+
+
+@pytest.mark.parametrize("first", range(0, 40, BLOCK))
+def test_a_file_holds_every_delta_and_the_text_on_which_it_stands(first: int, tmp_path: Path) -> None:
+    """[RP9] [RP12]"""
+    for seed in range(first, first + BLOCK):
+        schedule = Mortal(seed, tmp_path / f"{seed}.db")
+        for _ in range(STEPS):
+            schedule.step()
+        schedule.settle()
+        for client in schedule.clients:
+            assert client.tree.replica.digest == schedule.server.room.tree.digest, seed
+            assert client.tree.resyncs == 0, seed
+            assert len(client.tree.queue) == 0, seed
+        assert schedule.store is not None
+        schedule.store.close()
