@@ -10,6 +10,7 @@ from storage.memory_rows import TreeRows
 from sync.conflict_records import ConflictRecord
 from sync.errors import TreesyncError
 from sync.identity import Identity, TreeKey
+from sync.marks import CREATED
 from sync.ports import NodeRow
 from sync.protocol import Outcome, Resolve
 from tests.simulation.plan import TENANT
@@ -130,4 +131,8 @@ class Deciding:
         (result,) = outcome.results
         assert result.status in ("applied", "duplicate", "rejected"), result
         if result.status == "applied":
-            assert node not in self._world.database.trees[key].nodes, f"purged, and its row is there: {node}"
+            row = self._world.database.trees[key].nodes.get(node)
+            made = _node.decode(row).marks[CREATED].seq if row is not None else None
+            assert made is None or made > (result.seq or 0), (
+                f"purged, and its row is there: {node}"
+            )  # its id is free again
