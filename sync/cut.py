@@ -80,7 +80,7 @@ class Cut:
         self._merging = [WORK_OF_AN_EDIT]
         self._counters = counters
         self._firsts = firsts
-        self._answered: dict[Numbered, tuple[str, Result]] = {}
+        self._answered: dict[Numbered, tuple[Op | Malformed, Result]] = {}
         self._befores: list[Before] = []
         self._sources: list[Source | None] = []  # whose op each logged one is; None: the server's
         self._respace = Author(user="treesync", client=RESPACE + respace_id, via="server")
@@ -182,7 +182,7 @@ class Cut:
         result = self._judge(edit, place, op)
         if result.code is UNSET or result.code not in UNCONSUMED:
             self.used[edit.client] = op.n
-            self._answered[(*edit.client, op.n)] = (target_asked(op), result)
+            self._answered[(*edit.client, op.n)] = (op, result)
         return result
 
     def _last_n(self, edit: PendingEdit) -> int:
@@ -194,7 +194,7 @@ class Cut:
         key = (*edit.client, op.n)
         answered = self._answered.get(key)
         if answered is not None:
-            target, first = answered[0], msgspec.to_builtins(answered[1])
+            target, first = target_asked(answered[0]), msgspec.to_builtins(answered[1])
         else:
             recalled = self._firsts.get(key)
             if recalled is None:
