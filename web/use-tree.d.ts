@@ -1,6 +1,6 @@
 // A React hook over a tree: `const useTree = makeUseTree(React)`.
 
-import type { Client, Conflict, Participant, Role, Status, Tree, View } from "./treesync";
+import type { Client, Conflict, Participant, Role, Status, Tree, View } from "./treesync.js";
 
 export interface OpenTree {
   tree: Tree;

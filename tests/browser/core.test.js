@@ -6,8 +6,17 @@ import { Member, ModelRoom, chance } from "/tests/model_room.js";
 import { equal, test } from "/tests/testing.js";
 
 const NODE = {
-  id: "n", parent: null, order: "a0", type: "solution", title: "T", description: "start", position: { x: 0, y: 0 },
-  is_collapsed: false, template_data: {}, metadata: {}, seq: 0,
+  id: "n",
+  parent: null,
+  order: "a0",
+  type: "solution",
+  title: "T",
+  description: "start",
+  position: { x: 0, y: 0 },
+  is_collapsed: false,
+  template_data: {},
+  metadata: {},
+  seq: 0,
 };
 const ALPHABET = ["a", "é", "👋", "क्ष", "7", " ", "ש", "xyz"];
 
@@ -33,7 +42,9 @@ async function settle(members, random) {
     if (members.every((one) => one.isQuiet)) return;
     await members[Math.floor(random() * members.length)].step(random() < 0.5 ? "up" : "down");
   }
-  throw new Error(`never quiet: ${JSON.stringify(members.map(({ core, up, down }) => [core.status, up, down, core.queue.unanswered.map((one) => one.wire)]))}`);
+  throw new Error(
+    `never quiet: ${JSON.stringify(members.map(({ core, up, down }) => [core.status, up, down, core.queue.unanswered.map((one) => one.wire)]))}`,
+  );
 }
 
 async function opened(room, names, random) {
@@ -61,7 +72,13 @@ async function typing(seed, { cuts, sets, deletes }) {
       const mark = deletes ? ALPHABET[Math.floor(random() * ALPHABET.length)] : `<${member.name}${turn}>`;
       marks.push(mark);
       // tokens stay whole: insert only where no other token is cut
-      type(member, (text) => (deletes ? insertAt(text, Math.floor(random() * ([...text].length + 1)), mark) : random() < 0.5 ? mark + text : text + mark));
+      type(member, (text) =>
+        deletes
+          ? insertAt(text, Math.floor(random() * ([...text].length + 1)), mark)
+          : random() < 0.5
+            ? mark + text
+            : text + mark,
+      );
     } else if (what < 0.4 && deletes) {
       type(member, (text) => {
         const at = Math.floor(random() * [...text].length);
@@ -121,7 +138,10 @@ test("typing while an own delta is under way is one delta", async () => {
   for (const letter of "hello") type(ada, (text) => text + letter);
   equal(ada.up.filter(({ type }) => type === "edit").length, 0, "stored first");
   await ada.step("none");
-  equal(ada.core.queue.unanswered.map(({ n }) => n), [1, null]);
+  equal(
+    ada.core.queue.unanswered.map(({ n }) => n),
+    [1, null],
+  );
   await settle([ada], random);
   equal(room.textOf("n", "description"), "starthello");
   equal(room.seq <= 2, true);

@@ -8,15 +8,37 @@ const LIMITS = { message_bytes: 65_536, edit_ops: 500, unanswered_ops: 2_000 };
 
 function node(fields = {}) {
   return {
-    id: "n", parent: null, order: "a0", type: "solution", title: "T", description: "start", position: { x: 0, y: 0 },
-    is_collapsed: false, template_data: {}, metadata: {}, seq: 0, ...fields,
+    id: "n",
+    parent: null,
+    order: "a0",
+    type: "solution",
+    title: "T",
+    description: "start",
+    position: { x: 0, y: 0 },
+    is_collapsed: false,
+    template_data: {},
+    metadata: {},
+    seq: 0,
+    ...fields,
   };
 }
 
 function snapshot(seq, fields = {}) {
   const { description = "start", epoch = "e", ...rest } = fields;
   const state = { name: "", nodes: [node({ description, seq })], connections: [] };
-  return { type: "snapshot", tree: 1, position: { epoch, seq, mark: `m${seq}` }, role: "editor", last_n: 0, part: 1, parts: 1, state, you: "p", participants: [], ...rest };
+  return {
+    type: "snapshot",
+    tree: 1,
+    position: { epoch, seq, mark: `m${seq}` },
+    role: "editor",
+    last_n: 0,
+    part: 1,
+    parts: 1,
+    state,
+    you: "p",
+    participants: [],
+    ...rest,
+  };
 }
 
 function opened({ role = "editor", messageBytes = 65_536 } = {}) {
@@ -37,7 +59,13 @@ function opened({ role = "editor", messageBytes = 65_536 } = {}) {
   core.welcomed({ user: "ada", client: "c" }, LIMITS, messageBytes);
   core.hear(snapshot(5, { ref: said[0].ref, role }));
   const edit = (op, mode = "live") => {
-    const entry = new Entry({ op: { ...op, base: core.seq }, mode, place: core.queue.nextPlace(), made: 0, at: core.seq });
+    const entry = new Entry({
+      op: { ...op, base: core.seq },
+      mode,
+      place: core.queue.nextPlace(),
+      made: 0,
+      at: core.seq,
+    });
     core.edit(entry);
     return entry;
   };
@@ -60,7 +88,15 @@ function opened({ role = "editor", messageBytes = 65_536 } = {}) {
 }
 
 function resumed(seq, lastN) {
-  return { type: "resumed", tree: 1, position: { epoch: "e", seq, mark: `m${seq}` }, role: "editor", last_n: lastN, you: "p", participants: [] };
+  return {
+    type: "resumed",
+    tree: 1,
+    position: { epoch: "e", seq, mark: `m${seq}` },
+    role: "editor",
+    last_n: lastN,
+    you: "p",
+    participants: [],
+  };
 }
 
 function outcome(ref, seq, results) {
@@ -68,7 +104,10 @@ function outcome(ref, seq, results) {
 }
 
 function frame(after, ops, fields = {}) {
-  const authors = [{ user: "bo", client: "b" }, { user: "ada", client: "c" }];
+  const authors = [
+    { user: "bo", client: "b" },
+    { user: "ada", client: "c" },
+  ];
   return { type: "ops", tree: 1, after, seq: after + ops.length, mark: "x", at: "", authors, ops, ...fields };
 }
 
@@ -81,7 +120,16 @@ test("[ED2 RP6] numbers have no gaps, and what is unanswered goes again, unchang
   equal(await sent(), [], "nothing goes while something is under way");
   await reopen(resumed(5, 0));
   const [again] = await sent();
-  equal([again.mode, again.ops.map(({ n, op }) => [n, op])], ["replay", [[1, "update"], [2, "delete"]]]);
+  equal(
+    [again.mode, again.ops.map(({ n, op }) => [n, op])],
+    [
+      "replay",
+      [
+        [1, "update"],
+        [2, "delete"],
+      ],
+    ],
+  );
   equal(again.ops[0], first.ops[0]);
   equal(core.queue.sentN, 2);
 });
@@ -104,7 +152,10 @@ test("[ED6] what was refused for now is sent again, in order, after a pause", as
   core.hear(outcome(edits[0].ref, 5, [{ n: 1, status: "rejected", code: "unavailable", why: "" }]));
   equal([await sent(), pauses.length], [[], 1]);
   pauses.pop()();
-  equal((await sent())[0].ops.map(({ n }) => n), [1, 2]);
+  equal(
+    (await sent())[0].ops.map(({ n }) => n),
+    [1, 2],
+  );
 });
 
 test("[ED15] what may not be written is held, visibly, until the right is back", async () => {
@@ -120,19 +171,37 @@ test("[ED15] what may not be written is held, visibly, until the right is back",
 
 test("[ED10 SEMANTICS 28] edits keep to the limits; an op over a message goes by HTTP, alone", async () => {
   const { core, edit, sent, posted } = opened({ messageBytes: 2_000 });
-  const insert = (id, size) => edit({ op: "insert", node: id, parent: null, type: "metric", title: "x", description: "é".repeat(size) });
+  const insert = (id, size) =>
+    edit({ op: "insert", node: id, parent: null, type: "metric", title: "x", description: "é".repeat(size) });
   for (const id of ["a", "b", "c", "d"]) insert(id, 300);
   insert("big", 2_000);
   insert("e", 10);
   const first = await sent();
-  equal(first.map(({ ops }) => ops.length), [1], "the first goes at once");
+  equal(
+    first.map(({ ops }) => ops.length),
+    [1],
+    "the first goes at once",
+  );
   core.hear(outcome(first[0].ref, 5, [{ n: 1, status: "unchanged" }]));
   const next = await sent();
-  equal(next.map(({ ops }) => ops.map(({ node: id }) => id)), [["b", "c"], ["d"]]);
+  equal(
+    next.map(({ ops }) => ops.map(({ node: id }) => id)),
+    [["b", "c"], ["d"]],
+  );
   assert(next.every((one) => new TextEncoder().encode(JSON.stringify(one)).length <= 2_000));
-  for (const { ref, ops } of next) core.hear(outcome(ref, 5, ops.map(({ n }) => ({ n, status: "unchanged" }))));
+  for (const { ref, ops } of next)
+    core.hear(
+      outcome(
+        ref,
+        5,
+        ops.map(({ n }) => ({ n, status: "unchanged" })),
+      ),
+    );
   await sent();
-  equal(posted.map(({ ops, client_id, epoch }) => [ops.map(({ node: id }) => id), client_id, epoch]), [[["big"], "c", "e"]]);
+  equal(
+    posted.map(({ ops, client_id, epoch }) => [ops.map(({ node: id }) => id), client_id, epoch]),
+    [[["big"], "c", "e"]],
+  );
   core.hear({ type: "error", code: "unavailable", why: "", ref: posted[0].ref, tree: 1 });
   core.hear(outcome(posted[0].ref, 5, []));
 });
@@ -161,7 +230,10 @@ test("[RP7] asked for a number that is gone: what was not used goes from 1 under
   await sent();
   await reopen(snapshot(3, { reason: "ahead", last_n: 0 })); // a restored database
   assert(core.queue.wornOut && !core.queue.hasNumbered);
-  equal(core.queue.unanswered.map(({ op }) => [op.op, op.base]), [["delete", 0]]);
+  equal(
+    core.queue.unanswered.map(({ op }) => [op.op, op.base]),
+    [["delete", 0]],
+  );
 });
 
 test("[SEMANTICS 11] over another history the rest is judged by what its author saw, deltas as full texts", async () => {
@@ -173,7 +245,14 @@ test("[SEMANTICS 11] over another history the rest is judged by what its author 
   await reopen(snapshot(50, { epoch: "other", reason: "epoch", last_n: 1, description: "another" }));
   const [again] = await sent();
   equal(again.ops[0], ops[0], "what was used is sent for its answer, unchanged");
-  equal(again.ops[1], { n: 2, op: "update", node: "n", base: 0, set: { description: "started" }, was: { description: "start" } });
+  equal(again.ops[1], {
+    n: 2,
+    op: "update",
+    node: "n",
+    base: 0,
+    set: { description: "started" },
+    was: { description: "start" },
+  });
   equal(core.view.nodes.get("n").title, "T", "and not shown over the new state");
 });
 
@@ -204,11 +283,19 @@ test("[OP6] a snapshot in parts is whole with the last of them", async () => {
   const { core, sent } = opened();
   core.ask("digest");
   const [{ ref }] = await sent();
-  const part = (number, id) => ({ ...snapshot(9, { ref }), part: number, parts: 2, state: { name: "Parts", nodes: [node({ id })], connections: [] } });
+  const part = (number, id) => ({
+    ...snapshot(9, { ref }),
+    part: number,
+    parts: 2,
+    state: { name: "Parts", nodes: [node({ id })], connections: [] },
+  });
   core.hear(part(1, "n"));
   equal([core.seq, core.status], [5, "opening"]);
   core.hear(part(2, "m"));
-  equal([core.seq, core.status, [...core.view.nodes.keys()], core.view.details], [9, "open", ["n", "m"], { name: "Parts" }]);
+  equal(
+    [core.seq, core.status, [...core.view.nodes.keys()], core.view.details],
+    [9, "open", ["n", "m"], { name: "Parts" }],
+  );
 });
 
 test("[P9] a replica that differs asks for the whole state, with the reason", async () => {
@@ -256,10 +343,21 @@ test("what is confirmed and not answered is not shown twice after a reload", asy
   first.core.hear(frame(5, [{ by: 1, n: 1, op: "text", node: "n", path: "description", delta: [5, "ed"] }]));
   const records = first.core.queue.entries.map((entry) => structuredClone(entry.record));
   equal(records.length, 1);
-  for (const [seq, description] of [[6, "started"], [5, "start"]]) {
+  for (const [seq, description] of [
+    [6, "started"],
+    [5, "start"],
+  ]) {
     const core = new OpenTree(1, {});
-    core.load({ parts: [{ name: "", nodes: [node({ description })], connections: [] }], position: { epoch: "e", seq, mark: "m" }, role: "editor" });
-    core.queue.load(records.map((record) => new Entry(record)), 1, seq);
+    core.load({
+      parts: [{ name: "", nodes: [node({ description })], connections: [] }],
+      position: { epoch: "e", seq, mark: "m" },
+      role: "editor",
+    });
+    core.queue.load(
+      records.map((record) => new Entry(record)),
+      1,
+      seq,
+    );
     equal(core.view.nodes.get("n").description, "started", "with newer state, and with older");
   }
 });
@@ -277,7 +375,10 @@ test("edits become one op as long as nobody has heard of them", async () => {
   text([6, "?"]);
   edit({ op: "update", node: "m", set: { title: "Other" } });
   edit({ op: "text", node: "m", path: "title", delta: [5, "s"] });
-  equal(core.queue.unanswered.slice(1).map(({ op }) => op.op), ["insert", "move", "update", "text", "update"]);
+  equal(
+    core.queue.unanswered.slice(1).map(({ op }) => op.op),
+    ["insert", "move", "update", "text", "update"],
+  );
   const [, insert, move, update, delta, title] = core.queue.unanswered;
   equal([insert.op.description, move.op.position, delta.shown], ["about", { x: 3, y: 0 }, [5, "!?"]]);
   equal(title.op.set, { title: "Others" });

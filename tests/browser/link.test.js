@@ -63,7 +63,9 @@ class Clock {
   async pass(ms) {
     const end = this.now + ms;
     for (;;) {
-      const due = [...this.waiting].filter(([, one]) => one.at <= end).sort(([, one], [, other]) => one.at - other.at)[0];
+      const due = [...this.waiting]
+        .filter(([, one]) => one.at <= end)
+        .sort(([, one], [, other]) => one.at - other.at)[0];
       if (!due) break;
       this.waiting.delete(due[0]);
       this.now = due[1].at;
@@ -80,7 +82,15 @@ async function soon() {
 
 function welcome(fields = {}) {
   const server_time = "2020-01-01T00:00:00Z"; // any clock: only the two times' difference counts
-  return { type: "welcome", tenant: "acme", user: "ada", limits: { message_bytes: 65_536, value_bytes: 1e6 }, server_time, expires_at: "2020-01-01T01:00:00Z", ...fields };
+  return {
+    type: "welcome",
+    tenant: "acme",
+    user: "ada",
+    limits: { message_bytes: 65_536, value_bytes: 1e6 },
+    server_time,
+    expires_at: "2020-01-01T01:00:00Z",
+    ...fields,
+  };
 }
 
 async function linked(token = "t", script = async () => {}) {
@@ -117,7 +127,10 @@ async function online({ socket }) {
 test("[HS1 HS4] the first message is a hello with the token, which is in no address", async () => {
   await linked("secret", async ({ socket, told, link }) => {
     socket().open();
-    equal([socket().url, socket().protocols, socket().sent], ["ws://here/ws", ["treesync.v1.json"], [{ type: "hello", token: "secret" }]]);
+    equal(
+      [socket().url, socket().protocols, socket().sent],
+      ["ws://here/ws", ["treesync.v1.json"], [{ type: "hello", token: "secret" }]],
+    );
     socket().say(welcome());
     equal([told, link.state], [["welcomed", "online"], "online"]);
   });
@@ -150,16 +163,19 @@ test("[CL2] after what would only happen again it does not come back", async () 
 
 test("[HS8] after a bad token it comes back with a fresh one, once; without another it is signed out", async () => {
   let asked = 0;
-  await linked(() => `t${++asked}`, async ({ clock, socket, link }) => {
-    socket().open();
-    socket().end(4401);
-    await clock.pass(1_000);
-    socket().open();
-    equal(socket().sent[0].token, "t2");
-    socket().end(4401);
-    await clock.pass(100_000);
-    equal([sockets.length, link.state], [2, "signed out"]);
-  });
+  await linked(
+    () => `t${++asked}`,
+    async ({ clock, socket, link }) => {
+      socket().open();
+      socket().end(4401);
+      await clock.pass(1_000);
+      socket().open();
+      equal(socket().sent[0].token, "t2");
+      socket().end(4401);
+      await clock.pass(100_000);
+      equal([sockets.length, link.state], [2, "signed out"]);
+    },
+  );
   await linked("t", async ({ socket, link }) => {
     socket().end(4401);
     equal(link.state, "signed out");
@@ -168,16 +184,25 @@ test("[HS8] after a bad token it comes back with a fresh one, once; without anot
 
 test("[HS7] a token is replaced before it ends, by the server's times alone", async () => {
   let asked = 0;
-  await linked(() => `t${++asked}`, async ({ clock, socket, told, link }) => {
-    socket().isLively = true;
-    await online({ socket });
-    await clock.pass(47 * 60_000);
-    equal(socket().sent.filter(({ type }) => type === "auth"), []);
-    await clock.pass(60_000);
-    equal(socket().sent.filter(({ type }) => type === "auth"), [{ type: "auth", token: "t2" }]);
-    socket().say(welcome());
-    equal([sockets.length, told, link.state], [1, ["welcomed", "online"], "online"], "its owner need not know");
-  });
+  await linked(
+    () => `t${++asked}`,
+    async ({ clock, socket, told, link }) => {
+      socket().isLively = true;
+      await online({ socket });
+      await clock.pass(47 * 60_000);
+      equal(
+        socket().sent.filter(({ type }) => type === "auth"),
+        [],
+      );
+      await clock.pass(60_000);
+      equal(
+        socket().sent.filter(({ type }) => type === "auth"),
+        [{ type: "auth", token: "t2" }],
+      );
+      socket().say(welcome());
+      equal([sockets.length, told, link.state], [1, ["welcomed", "online"], "online"], "its owner need not know");
+    },
+  );
 });
 
 test("a line that does not answer a ping is given up, whatever it says of itself", async () => {
@@ -247,7 +272,18 @@ test("a page asks before it is left with edits that only it has", async () => {
   socket.say(welcome());
   const { ref } = await eventually(() => socket.sent.find(({ type }) => type === "open"));
   const state = { name: "", nodes: [], connections: [] };
-  socket.say({ type: "snapshot", ref, tree: 1, position: { epoch: "e", seq: 1, mark: "m" }, role: "editor", last_n: 0, part: 1, parts: 1, state, participants: [] });
+  socket.say({
+    type: "snapshot",
+    ref,
+    tree: 1,
+    position: { epoch: "e", seq: 1, mark: "m" },
+    role: "editor",
+    last_n: 0,
+    part: 1,
+    parts: 1,
+    state,
+    participants: [],
+  });
   const tree = await opening;
   const leaving = () => {
     const event = new Event("beforeunload", { cancelable: true });

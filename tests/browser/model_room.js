@@ -62,7 +62,17 @@ export class ModelRoom {
     const some = this.log.slice(after);
     const authors = some.map(({ client }) => ({ user: client, client }));
     const ops = some.map(({ op, n }, place) => ({ by: place, n, ...op }));
-    return { type: "ops", tree: 1, after, seq: this.seq, mark: `m${this.seq}`, at: "", authors, ops, digest: this.#state.digest };
+    return {
+      type: "ops",
+      tree: 1,
+      after,
+      seq: this.seq,
+      mark: `m${this.seq}`,
+      at: "",
+      authors,
+      ops,
+      digest: this.#state.digest,
+    };
   }
 
   #edit(client, { ref, ops }) {
@@ -89,16 +99,36 @@ export class ModelRoom {
     if (op.op === "restore") return this.#restore(client, n, op);
     if (op.op === "connect" || op.op === "disconnect") return this.#log(client, n, op);
     if (!held && op.op !== "insert") return { n, status: "rejected", code: "node_missing", why: op.node };
-    if (op.op === "insert") return this.#log(client, n, { ...op, parent: op.parent ?? null, order: keyBetween(this.#state.children(op.parent ?? null).at(-1)?.order ?? null, null) });
-    if (op.op === "move" && this.#state.liesBelow(op.parent, op.node)) return { n, status: "rejected", code: "cycle", why: "" };
-    if (op.op === "move") return this.#log(client, n, { ...op, parent: op.parent === undefined ? held.parent : op.parent, order: this.#order(op, held) });
+    if (op.op === "insert")
+      return this.#log(client, n, {
+        ...op,
+        parent: op.parent ?? null,
+        order: keyBetween(this.#state.children(op.parent ?? null).at(-1)?.order ?? null, null),
+      });
+    if (op.op === "move" && this.#state.liesBelow(op.parent, op.node))
+      return { n, status: "rejected", code: "cycle", why: "" };
+    if (op.op === "move")
+      return this.#log(client, n, {
+        ...op,
+        parent: op.parent === undefined ? held.parent : op.parent,
+        order: this.#order(op, held),
+      });
     if (op.op !== "text") return this.#log(client, n, op);
     const field = `${op.node} ${op.path}`;
     const since = this.log.slice(base).filter(({ change }) => change.has(field));
-    if (since.some((one) => one.client === client && !numbers.has(one.n))) return { n, status: "rejected", code: "stale", why: "own" };
-    const [delta] = ladder(op.delta, since.map(({ change }) => change.get(field)));
+    if (since.some((one) => one.client === client && !numbers.has(one.n)))
+      return { n, status: "rejected", code: "stale", why: "own" };
+    const [delta] = ladder(
+      op.delta,
+      since.map(({ change }) => change.get(field)),
+    );
     if (span(delta) > size(held[op.path])) throw new Error(`beyond the text: ${JSON.stringify(op)}`);
-    return this.#log(client, n, { ...op, delta }, JSON.stringify(delta) === JSON.stringify(op.delta) ? "applied" : "merged");
+    return this.#log(
+      client,
+      n,
+      { ...op, delta },
+      JSON.stringify(delta) === JSON.stringify(op.delta) ? "applied" : "merged",
+    );
   }
 
   #order({ after, parent }, held) {
@@ -134,7 +164,6 @@ export class Member {
   down = [];
   up = [];
   isOn = false;
-  settled = [];
 
   constructor(room, name) {
     [this.room, this.name] = [room, name];
@@ -146,7 +175,7 @@ export class Member {
       pause: (_, done) => this.pauses.push(done),
       tell: () => {},
       gone: () => {},
-      settled: (entry) => this.settled.push(entry),
+      settled() {},
       carried: () => {},
       replaced: () => {},
     });
@@ -171,7 +200,8 @@ export class Member {
 
   /** Let the server have the next message, or this member. */
   async step(which) {
-    if (which === "up" && this.up.length) for (const answer of this.room.answers(this.name, this.up.shift())) this.later(answer);
+    if (which === "up" && this.up.length)
+      for (const answer of this.room.answers(this.name, this.up.shift())) this.later(answer);
     if (which === "down" && this.down.length) this.core.hear(this.down.shift());
     for (const done of this.pauses.splice(0)) done();
     await null; // what was stored is sent

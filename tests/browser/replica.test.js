@@ -41,7 +41,11 @@ test("children stand in order, and a view changes nothing of what it was copied 
       const listed = [];
       const visit = (parent) => {
         const orders = replica.children(parent).map((node) => node.order);
-        equal(orders, [...orders].sort((one, other) => (one < other ? -1 : 1)), name);
+        equal(
+          orders,
+          [...orders].sort((one, other) => (one < other ? -1 : 1)),
+          name,
+        );
         for (const node of replica.children(parent)) {
           listed.push(node.id);
           visit(node.id);

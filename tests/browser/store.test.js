@@ -5,10 +5,23 @@ import { deleteDB, openDB } from "/vendor/idb.js";
 import { assert, equal, test, throws } from "/tests/testing.js";
 
 const ADA = { server: "https://here", tenant: "acme", user: "ada" };
-const STATE = { parts: [{ name: "T", nodes: [], connections: [] }], position: { epoch: "e", seq: 7, mark: "m" }, role: "editor" };
+const STATE = {
+  parts: [{ name: "T", nodes: [], connections: [] }],
+  position: { epoch: "e", seq: 7, mark: "m" },
+  role: "editor",
+};
 
 function op(place, fields = {}) {
-  return { place, op: { op: "update", node: "n", set: { title: `T${place}` }, base: 7 }, mode: "live", n: null, made: 0, isRefused: false, settledAt: null, ...fields };
+  return {
+    place,
+    op: { op: "update", node: "n", set: { title: `T${place}` }, base: 7 },
+    mode: "live",
+    n: null,
+    made: 0,
+    isRefused: false,
+    settledAt: null,
+    ...fields,
+  };
 }
 
 // As a new tab would start: it remembers no queue of its own.
@@ -29,7 +42,13 @@ test("what was saved is there again, in order, and what has left is not", async 
   await store.save(2, { entries: [op(3)], gone: [], sentN: 0, state: null });
   const { state, entries, sentN, isOwn } = await store.load(1);
   equal([state, sentN, isOwn], [STATE, 1, true]);
-  equal(entries.map(({ place, n }) => [place, n]), [[2, 1], [10, null]]);
+  equal(
+    entries.map(({ place, n }) => [place, n]),
+    [
+      [2, 1],
+      [10, null],
+    ],
+  );
   equal(await store.trees(), [1, 2]);
   await closed(store);
 });
@@ -59,7 +78,11 @@ test("another person, tenant or server never gets it", async () => {
   const mine = await tab();
   await mine.save(1, { entries: [op(1)], gone: [], sentN: 0, state: STATE });
   await closed(mine);
-  for (const other of [{ ...ADA, user: "bo" }, { ...ADA, tenant: "other" }, { ...ADA, server: "https://there" }]) {
+  for (const other of [
+    { ...ADA, user: "bo" },
+    { ...ADA, tenant: "other" },
+    { ...ADA, server: "https://there" },
+  ]) {
     const store = await tab(other);
     assert(store.clientId !== mine.clientId);
     const { state, entries } = await store.load(1);
@@ -93,7 +116,17 @@ test("a new client_id takes what waits along, nothing that was sent, and leaves 
   const renewed = await store.renew([81]);
   assert(renewed !== old && store.clientId === renewed);
   const { entries, sentN, state } = await store.load(81);
-  equal([entries.map(({ place, n }) => [place, n]), sentN, state], [[[2, null], [3, null]], 0, STATE]);
+  equal(
+    [entries.map(({ place, n }) => [place, n]), sentN, state],
+    [
+      [
+        [2, null],
+        [3, null],
+      ],
+      0,
+      STATE,
+    ],
+  );
   assert((await store.orphans()).includes(old), "the other tree's edits go under the old one");
   await closed(store);
 });
@@ -118,7 +151,11 @@ test("a full store says so, and is as it was", async () => {
   await throws(() => store.save(71, { entries: [op(2)], gone: [1], sentN: 3, state: null }), /QuotaExceededError/);
   IDBObjectStore.prototype.put = put;
   await store.save(71, { entries: [op(3)], gone: [], sentN: 0, state: null });
-  equal((await store.load(71)).entries.map(({ place }) => place), [1, 3], "all of it or nothing");
+  equal(
+    (await store.load(71)).entries.map(({ place }) => place),
+    [1, 3],
+    "all of it or nothing",
+  );
   await closed(store);
 });
 

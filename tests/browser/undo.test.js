@@ -5,15 +5,31 @@ import { assert, equal, eventually, test } from "/tests/testing.js";
 
 function node(id, parent, order, fields = {}) {
   return {
-    id, parent, order, type: "solution", title: id, description: "", position: { x: 0, y: 0 },
-    is_collapsed: false, template_data: {}, metadata: {}, seq: 0, ...fields,
+    id,
+    parent,
+    order,
+    type: "solution",
+    title: id,
+    description: "",
+    position: { x: 0, y: 0 },
+    is_collapsed: false,
+    template_data: {},
+    metadata: {},
+    seq: 0,
+    ...fields,
   };
 }
 
 async function pair() {
-  const room = new ModelRoom([node("root", null, "a0", { description: "The fox" }), node("left", "root", "a0"), node("right", "root", "a1"), node("last", "root", "a2")]);
+  const room = new ModelRoom([
+    node("root", null, "a0", { description: "The fox" }),
+    node("left", "root", "a0"),
+    node("right", "root", "a1"),
+    node("last", "root", "a2"),
+  ]);
   const [ada, bo] = [await seated(room, "ada"), await seated(room, "bo")];
-  const level = () => eventually(() => [ada, bo].every((one) => one.position.seq === room.seq && !one.queue.length), "both are level");
+  const level = () =>
+    eventually(() => [ada, bo].every((one) => one.position.seq === room.seq && !one.queue.length), "both are level");
   return { room, ada, bo, level, read: (id = "root") => ada.view.nodes.get(id) };
 }
 
@@ -94,7 +110,11 @@ test("a text that was replaced is one step with what was typed into it, and goes
   ada.splice("root", "title", 0, 4, "N");
   ada.splice("root", "title", 1, 0, "ew");
   await level();
-  equal([read().title, room.log.map(({ op }) => op.op)], ["New", ["update", "text"]], "sent at once, then as it is typed");
+  equal(
+    [read().title, room.log.map(({ op }) => op.op)],
+    ["New", ["update", "text"]],
+    "sent at once, then as it is typed",
+  );
   await ada.undo();
   await level();
   equal([read().title, ada.canUndo], ["root", false]);
@@ -137,7 +157,10 @@ test("a move goes back to the old parent and place, unless somebody moved it sin
   await ada.undo();
   await level();
   equal([read("right").parent, read("right").position], ["root", { x: 0, y: 0 }]);
-  equal(ada.view.children("root").map((one) => one.id), ["left", "right", "last"]);
+  equal(
+    ada.view.children("root").map((one) => one.id),
+    ["left", "right", "last"],
+  );
   await ada.move("right", { after: null });
   await level();
   await bo.move("right", { position: { x: 1, y: 1 } });
@@ -160,7 +183,10 @@ test("connections go and come back; a group is one step", async () => {
   });
   await level();
   equal((await ada.undo()).length, 2);
-  equal(["left", "right"].map((id) => ada.view.nodes.get(id).title), ["left", "right"]);
+  equal(
+    ["left", "right"].map((id) => ada.view.nodes.get(id).title),
+    ["left", "right"],
+  );
 });
 
 test("how one looks at the tree, and what was refused, is not undone", async () => {
@@ -177,7 +203,8 @@ test("everything typed alone is taken back in full, whatever others type", async
   for (let seed = 1; seed <= 60; seed += 1) {
     const random = chance(seed);
     const { room, ada, bo, level } = await pair();
-    const digits = () => [...room.textOf("root", "description")].filter((letter) => letter >= "0" && letter <= "9").join("");
+    const digits = () =>
+      [...room.textOf("root", "description")].filter((letter) => letter >= "0" && letter <= "9").join("");
     let theirs = 0;
     for (let turn = 0; turn < 12; turn += 1) {
       const [person, piece] = random() < 0.5 ? [ada, "abc"[turn % 3]] : [bo, String(theirs++ % 10)];

@@ -24,7 +24,13 @@ function drawn(hook) {
 }
 
 function tree() {
-  return Object.assign(new EventTarget(), { view: {}, status: { state: "saved" }, people: new Map(), role: "editor", conflicts: [] });
+  return Object.assign(new EventTarget(), {
+    view: {},
+    status: { state: "saved" },
+    people: new Map(),
+    role: "editor",
+    conflicts: [],
+  });
 }
 
 test("it opens the tree once, and draws what changes", async () => {

@@ -91,7 +91,10 @@ export class Client extends EventTarget {
     this.#away.abort();
     this.#link.close();
     const written = [...this.#trees.values()].map((tree) => tree.keepNow());
-    Promise.allSettled(written).then(() => this.#store).then((store) => store?.close()).catch(() => {});
+    Promise.allSettled(written)
+      .then(() => this.#store)
+      .then((store) => store?.close())
+      .catch(() => {});
   }
 
   // ---- what the link tells
@@ -134,7 +137,8 @@ export class Client extends EventTarget {
   }
 
   #welcomed(message) {
-    const isOther = this.#identity && (this.#identity.user !== message.user || this.#identity.tenant !== message.tenant);
+    const isOther =
+      this.#identity && (this.#identity.user !== message.user || this.#identity.tenant !== message.tenant);
     if (isOther) return this.#link.refuse("another person has signed in: reload the page");
     [this.tenant, this.user, this.limits] = [message.tenant, message.user, message.limits];
     rememberIdentity(this.#origin, { tenant: this.tenant, user: this.user });
@@ -165,7 +169,8 @@ export class Client extends EventTarget {
 
   #hear(message) {
     if (message.type === "error") this.#fault(message);
-    if (message.type === "notice" && message.code === "replaced") return this.#link.refuse("this queue is written from another place: reload the page");
+    if (message.type === "notice" && message.code === "replaced")
+      return this.#link.refuse("this queue is written from another place: reload the page");
     const tree = this.#trees.get(message.tree);
     if (!tree) return;
     tree.hear(message);

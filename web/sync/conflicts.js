@@ -31,7 +31,7 @@ export class Inbox {
     if (!this.#core().openConflicts) return this.#replace([]);
     try {
       const found = [];
-      for (let next = ""; next !== null; ) {
+      for (let next = ""; next !== null;) {
         const page = await this.#host.request("GET", `/trees/${this.#number}/conflicts${next}`);
         found.push(...page.conflicts);
         next = page.next === null || page.next === undefined ? null : `?before=${page.next}`;
@@ -47,7 +47,8 @@ export class Inbox {
     this.#records = new Map(records.filter((one) => !one.closed).map((one) => [one.id, one]));
     this.#listed = null;
     if (!known.size && !this.#records.size) return;
-    for (const one of known.values()) if (!this.#records.has(one.id)) this.#tell({ ...one, closed: one.closed ?? { choice: "moot", by: "", seq: 0 } });
+    for (const one of known.values())
+      if (!this.#records.has(one.id)) this.#tell({ ...one, closed: one.closed ?? { choice: "moot", by: "", seq: 0 } });
     for (const one of this.#records.values()) if (!known.has(one.id)) this.#tell(one);
   }
 
@@ -78,14 +79,16 @@ export class Inbox {
     const ref = `resolve:${++this.#refs}`;
     const { promise, resolve, reject } = Promise.withResolvers();
     const asked = { type: "resolve", ref, tree: this.#number, conflict, base: this.#core().seq, choice, value };
-    if (this.#core().status !== "open" || !this.#host.say(asked)) reject(failed({ code: "unavailable", why: "offline: decide when the network is back" }));
+    if (this.#core().status !== "open" || !this.#host.say(asked))
+      reject(failed({ code: "unavailable", why: "offline: decide when the network is back" }));
     else this.#asked.set(ref, { resolve, reject });
     return promise;
   }
 
   /** The socket is gone: whether a decision arrived is told when it is asked again. */
   lost() {
-    for (const { reject } of this.#asked.values()) reject(failed({ code: "unavailable", why: "the network went away" }));
+    for (const { reject } of this.#asked.values())
+      reject(failed({ code: "unavailable", why: "the network went away" }));
     this.#asked.clear();
   }
 }

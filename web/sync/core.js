@@ -3,7 +3,7 @@
 //   say(message)      over the socket                      post(edit)     an edit too large for a message
 //   keep()            (a promise) the queue is stored       pause(failures, done)   call `done` after a jittered while
 //   tell(name, detail)   an event                           gone(error)    it will not be opened again by itself
-//   settled(entry)    its answer is final                   carried(node, path, delta, seq)   a text was changed under us
+//   settled()         an answer is final                    carried(node, path, delta, seq)   a text was changed under us
 //   replaced(before, after)         confirmed state was taken anew
 
 import { carryOver, withdraw } from "./carrying.js";
@@ -179,7 +179,7 @@ export class OpenTree {
     for (const entry of settled) {
       if (entry.isWithoutEffect) withdraw(this.queue, entry, this.confirmed, this.#outside.carried);
       entry.settle(entry.result);
-      this.#outside.settled(entry);
+      this.#outside.settled();
     }
     this.#reach();
     this.#go(next);

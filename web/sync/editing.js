@@ -8,7 +8,9 @@ const ID_BYTES = 9; // 72 random bits: no two people ever make the same id
 
 /** An id for a new node or connection. */
 export function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(ID_BYTES)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(ID_BYTES)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 }
 
 /** A method for each kind of op; `edit` queues it. Types in treesync.d.ts. */
@@ -84,7 +86,12 @@ export class Editing extends EventTarget {
   /** Name a connection. */
   relabel(connection, label) {
     const was = this.view.connections.get(connection)?.label;
-    return this.edit({ op: "update", connection, set: { label }, ...present({ was: was === undefined ? was : { label: was } }) });
+    return this.edit({
+      op: "update",
+      connection,
+      set: { label },
+      ...present({ was: was === undefined ? was : { label: was } }),
+    });
   }
 
   /** Set the tree's own fields. */

@@ -73,7 +73,13 @@ export class Entry {
   get shownToPerson() {
     const { n, op, made, refusal, isRefused } = this;
     const state = isRefused || this.held ? "refused" : this.flying || n !== null ? "sent" : "waiting";
-    return { n, op: this.isText ? { ...op, delta: this.shown } : op, state, made, ...(state === "refused" ? refusal : {}) };
+    return {
+      n,
+      op: this.isText ? { ...op, delta: this.shown } : op,
+      state,
+      made,
+      ...(state === "refused" ? refusal : {}),
+    };
   }
 
   /** As IndexedDB keeps it. */

@@ -64,7 +64,10 @@ export class Joining {
   #update(last, { set = {}, unset = [], was = {} }) {
     const before = last.op;
     const kept = Object.entries(before.set ?? {}).filter(([path]) => !unset.includes(path));
-    const off = [...(before.unset ?? []).filter((path) => !Object.hasOwn(set, path) && !unset.includes(path)), ...unset];
+    const off = [
+      ...(before.unset ?? []).filter((path) => !Object.hasOwn(set, path) && !unset.includes(path)),
+      ...unset,
+    ];
     last.op = { ...before, set: { ...Object.fromEntries(kept), ...set }, unset: off, was: { ...was, ...before.was } };
     for (const field of ["set", "unset", "was"]) if (!Object.keys(last.op[field]).length) delete last.op[field];
     last.learn();

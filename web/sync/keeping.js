@@ -58,7 +58,12 @@ export class Keeping {
       try {
         read.push(new Entry({ ...record, isStored: true }));
       } catch (error) {
-        this.#host.fault({ code: "storage", why: `an edit that was kept cannot be read: ${error.message}`, tree: this.#number, record });
+        this.#host.fault({
+          code: "storage",
+          why: `an edit that was kept cannot be read: ${error.message}`,
+          tree: this.#number,
+          record,
+        });
       }
     }
     return read;

@@ -115,7 +115,8 @@ export class Link {
   #hear(message) {
     this.#heard = true;
     if (message.type === "pong") return;
-    if (message.type === "notice" && message.tree === undefined && message.retry_ms !== undefined) this.#wait = message.retry_ms;
+    if (message.type === "notice" && message.tree === undefined && message.retry_ms !== undefined)
+      this.#wait = message.retry_ms;
     if (message.type === "welcome") this.#welcomed(message);
     else this.#owner.hear(message);
   }
@@ -136,15 +137,18 @@ export class Link {
   #renewIn(lifetime) {
     clearTimeout(this.#timers.renew);
     if (!this.#token.isRenewable || !(lifetime > 0)) return;
-    this.#timers.renew = setTimeout(async () => {
-      const socket = this.#socket;
-      try {
-        const token = await this.#token.get(true);
-        if (socket === this.#socket) this.say({ type: "auth", token });
-      } catch {
-        this.#renewIn(lifetime / 4); // until the old one ends there is time to try again
-      }
-    }, Math.min(lifetime * 0.8, LONGEST_TIMER_MS));
+    this.#timers.renew = setTimeout(
+      async () => {
+        const socket = this.#socket;
+        try {
+          const token = await this.#token.get(true);
+          if (socket === this.#socket) this.say({ type: "auth", token });
+        } catch {
+          this.#renewIn(lifetime / 4); // until the old one ends there is time to try again
+        }
+      },
+      Math.min(lifetime * 0.8, LONGEST_TIMER_MS),
+    );
   }
 
   #ping(patience) {
@@ -169,7 +173,8 @@ export class Link {
 
   #lost(code, why, isWanted = false) {
     this.#stopTimers();
-    if (code === TOO_BIG) this.messageBytes = Math.max(LEAST_MESSAGE_BYTES, Math.min(this.messageBytes, this.#owner.messageBytes) >> 1);
+    if (code === TOO_BIG)
+      this.messageBytes = Math.max(LEAST_MESSAGE_BYTES, Math.min(this.messageBytes, this.#owner.messageBytes) >> 1);
     this.#owner.lost();
     if (this.#closed) return;
     if (isWanted) {
@@ -177,7 +182,8 @@ export class Link {
       return this.#dial();
     }
     if (FINAL.has(code)) return this.#become("refused", why);
-    if (code === BAD_TOKEN && (!this.#token.isRenewable || ++this.#badTokens > 1)) return this.#become("signed out", why);
+    if (code === BAD_TOKEN && (!this.#token.isRenewable || ++this.#badTokens > 1))
+      return this.#become("signed out", why);
     const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures++, 20));
     this.#timers.dial = setTimeout(() => this.#dial(), this.#wait ?? Math.random() * longest);
     this.#wait = null;

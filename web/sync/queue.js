@@ -90,7 +90,8 @@ export class Queue {
       this.#number(entry);
       let parcel = parcels.at(-1);
       const full = !parcel || parcel.entries.length >= Math.min(mostOps, edit_ops) || parcel.size + size > messageBytes;
-      if (full || parcel.mode !== entry.mode) parcels.push((parcel = { mode: entry.mode, entries: [], size: ENVELOPE_BYTES, byHttp }));
+      if (full || parcel.mode !== entry.mode)
+        parcels.push((parcel = { mode: entry.mode, entries: [], size: ENVELOPE_BYTES, byHttp }));
       parcel.entries.push(entry);
       parcel.size += size;
       entry.flying = true;
@@ -201,7 +202,12 @@ export class Queue {
   /** The replica stands at `seq`: answers what was settled by then, in order; it leaves. */
   reached(seq) {
     let count = 0;
-    while (count < this.entries.length && this.entries[count].settledAt !== null && this.entries[count].settledAt <= seq) count += 1;
+    while (
+      count < this.entries.length &&
+      this.entries[count].settledAt !== null &&
+      this.entries[count].settledAt <= seq
+    )
+      count += 1;
     const left = this.entries.splice(0, count);
     for (const entry of left) this.#forget(entry);
     return left;

@@ -58,7 +58,10 @@ export class Replica {
   /** Children in order; of null the roots. */
   children(parent) {
     if (!this.#listed.has(parent)) {
-      this.#listed.set(parent, (this.below.get(parent) ?? []).map((id) => this.nodes.get(id)));
+      this.#listed.set(
+        parent,
+        (this.below.get(parent) ?? []).map((id) => this.nodes.get(id)),
+      );
     }
     return this.#listed.get(parent);
   }
@@ -114,7 +117,10 @@ export class Replica {
   }
 
   #leave(node) {
-    this.below.set(node.parent, this.below.get(node.parent).filter((id) => id !== node.id));
+    this.below.set(
+      node.parent,
+      this.below.get(node.parent).filter((id) => id !== node.id),
+    );
   }
 
   #stand(node) {
@@ -223,7 +229,7 @@ function split(path) {
 }
 
 /** A node as `insert` makes it. */
-export function blank({ node, parent = null, order, type, title, ...rest }) {
+function blank({ node, parent = null, order, type, title, ...rest }) {
   return {
     id: node,
     parent,

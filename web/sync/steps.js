@@ -14,7 +14,8 @@ export function stepOf(op, view) {
 
 const STEPS = {
   insert: (op) => made([op.node]),
-  import: (op) => made(op.nodes.filter((node) => node.parent === undefined || node.parent === null).map((node) => node.id)),
+  import: (op) =>
+    made(op.nodes.filter((node) => node.parent === undefined || node.parent === null).map((node) => node.id)),
   restore: (op, view) => (view.nodes.has(op.node) ? null : made([op.node])),
   delete: (op, view) => (view.nodes.has(op.node) ? removed(op.node) : null),
   connect: (op, view) => (view.connections.has(op.connection) ? null : linked(op)),
@@ -90,7 +91,11 @@ function move({ node, parent, after, position }, view) {
   const held = view.nodes.get(node);
   if (!held) return null;
   const siblings = view.children(held.parent);
-  const before = { parent: held.parent, after: siblings[siblings.indexOf(held) - 1]?.id ?? null, position: held.position };
+  const before = {
+    parent: held.parent,
+    after: siblings[siblings.indexOf(held) - 1]?.id ?? null,
+    position: held.position,
+  };
   const left = { parent: parent === undefined ? held.parent : parent, position: position ?? held.position };
   const reparents = left.parent !== held.parent;
   return {
@@ -147,5 +152,8 @@ export function same(one, other) {
   if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return false;
   if (Array.isArray(one) !== Array.isArray(other)) return false;
   const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => Object.hasOwn(other, key) && same(one[key], other[key]));
+  return (
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => Object.hasOwn(other, key) && same(one[key], other[key]))
+  );
 }

@@ -60,11 +60,20 @@ class Store {
   async load(tree) {
     const db = await this.#open();
     const all = range(this.clientId, tree);
-    const [entries, number, own] = await Promise.all([db.getAll("ops", all), db.get("numbers", [this.clientId, tree]), db.get("states", [this.clientId, tree])]);
+    const [entries, number, own] = await Promise.all([
+      db.getAll("ops", all),
+      db.get("numbers", [this.clientId, tree]),
+      db.get("states", [this.clientId, tree]),
+    ]);
     // what another tab has kept will do where nothing waits: a waiting delta needs the text it was made on
     const others = own || entries.length ? [] : await db.getAllFromIndex("states", "place", [this.#owner, tree]);
     const newest = own ?? others.sort((one, other) => other.state.position.seq - one.state.position.seq)[0];
-    return { state: newest?.state ?? null, isOwn: own !== undefined, entries: entries.map(({ record }) => record), sentN: number?.sentN ?? 0 };
+    return {
+      state: newest?.state ?? null,
+      isOwn: own !== undefined,
+      entries: entries.map(({ record }) => record),
+      sentN: number?.sentN ?? 0,
+    };
   }
 
   /** One transaction: queued ops, the places of those that have left, the last number given, and (or null) the state. */
@@ -111,7 +120,9 @@ class Store {
     const { held } = await navigator.locks.query();
     const busy = new Set(held.map(({ name }) => name));
     const waiting = (await db.getAll("ops")).filter(({ record }) => !record.isRefused && record.settledAt === null);
-    return [...new Set(waiting.map(({ client }) => client))].filter((client) => mine.has(client) && !busy.has(lockOf(client)));
+    return [...new Set(waiting.map(({ client }) => client))].filter(
+      (client) => mine.has(client) && !busy.has(lockOf(client)),
+    );
   }
 
   /** Trees in which this queue holds something. */
@@ -140,7 +151,9 @@ class Store {
     const options = isPatient ? { signal: AbortSignal.timeout(RELOAD_MS) } : { ifAvailable: true };
     const release = await new Promise((resolve, reject) => {
       const holding = (lock) => (lock ? new Promise((end) => resolve(end)) : resolve(null));
-      navigator.locks.request(lockOf(client), options, holding).catch((error) => (isPatient ? resolve(null) : reject(error)));
+      navigator.locks
+        .request(lockOf(client), options, holding)
+        .catch((error) => (isPatient ? resolve(null) : reject(error)));
     });
     if (!release) return false;
     [this.clientId, this.#release] = [client, release];
@@ -189,7 +202,8 @@ async function opened(ended) {
 async function moved(transaction, tree, old, client) {
   const [ops, numbers, states] = KEPT.map((name) => transaction.objectStore(name));
   for (const one of await ops.getAll(range(old, tree))) {
-    if (one.record.n === null || one.record.isRefused) await ops.put({ ...one, client, record: { ...one.record, n: null } });
+    if (one.record.n === null || one.record.isRefused)
+      await ops.put({ ...one, client, record: { ...one.record, n: null } });
     await ops.delete([old, tree, one.place]);
   }
   const state = await states.get([old, tree]);

@@ -37,7 +37,12 @@ export class Tree extends Editing {
       unkept: (entries, why) => this.#unkept(entries, why),
       changed: () => this.#restate(),
     });
-    this.#inbox = new Inbox(number, host, () => this.#core, (detail) => this.#tell("conflict", detail));
+    this.#inbox = new Inbox(
+      number,
+      host,
+      () => this.#core,
+      (detail) => this.#tell("conflict", detail),
+    );
     this.#undo = new Undo(this, (op, mode, record) => this.#edit(op, mode, record));
     this.#opening.promise.catch(() => {}); // whoever opened it is told; nobody else has to listen
   }
@@ -157,7 +162,7 @@ export class Tree extends Editing {
   /** What the trash holds, newest first. */
   async trash() {
     const found = [];
-    for (let next = ""; next !== null; ) {
+    for (let next = ""; next !== null;) {
       const page = await this.#host.request("GET", `/trees/${this.number}/trash${next}`);
       found.push(...page.trash.map(({ node, title, type, ...rest }) => ({ node: { id: node, title, type }, ...rest })));
       next = page.next ? `?before=${encodeURIComponent(page.next)}` : null;
@@ -178,7 +183,11 @@ export class Tree extends Editing {
   /** The queue as a file's content. */
   exportQueue() {
     const { tree = this.number, user, tenant, server } = this.#host.identity;
-    return JSON.stringify({ treesync: 1, server, tenant, user, tree, position: this.position, queue: this.queue }, null, 2);
+    return JSON.stringify(
+      { treesync: 1, server, tenant, user, tree, position: this.position, queue: this.queue },
+      null,
+      2,
+    );
   }
 
   /** Let go of the tree; what is unanswered stays in the queue until it is opened again. */
@@ -199,7 +208,6 @@ export class Tree extends Editing {
   get isOpened() {
     return this.#isOpened;
   }
-
 
   get hasNumbered() {
     return this.#core.queue.hasNumbered;
@@ -264,7 +272,7 @@ export class Tree extends Editing {
       keep: () => this.#keeping.numbers(),
       pause: (failures, done) => setTimeout(done, this.#host.waitAfter(failures)),
       tell: (name, detail) => this.#heard(name, detail),
-      settled: (entry) => this.#settled(entry),
+      settled: () => this.#settled(),
       carried: (...change) => this.#undo.carry(...change),
       replaced: (...states) => this.#undo.replaced(...states),
       gone: (error) => this.#gone(error),
@@ -291,7 +299,7 @@ export class Tree extends Editing {
     this.#opening.resolve(this);
   }
 
-  #settled(entry) {
+  #settled() {
     this.#keeping.later();
     if (!this.#report?.isComplete) return;
     const { summary } = this.#report;
@@ -312,7 +320,8 @@ export class Tree extends Editing {
   #gone(error) {
     this.#inbox.lost();
     const { unanswered, refused } = this.#core.queue;
-    if (unanswered.length + refused.length) this.#settleOpened(); // to be looked at, and taken out as a file
+    if (unanswered.length + refused.length)
+      this.#settleOpened(); // to be looked at, and taken out as a file
     else if (!this.#isOpened) this.#opening.reject(Object.assign(new Error(error.why), error));
     this.#tell("closed", error);
     this.#restate();

@@ -95,7 +95,8 @@ export class Undo {
 
   // A step that is passed over leaves older deltas of the same text without the text they stand on.
   #lose(step, stack) {
-    const paths = step.kind === "text" ? [step.path] : step.kind === "fields" && step.node ? Object.keys(step.changes) : [];
+    const paths =
+      step.kind === "text" ? [step.path] : step.kind === "fields" && step.node ? Object.keys(step.changes) : [];
     for (const path of paths) this.#drop(stack, step.node, path);
   }
 
@@ -108,7 +109,8 @@ export class Undo {
   /** A text was changed under us by the op of `seq`; null: one of our own changes was taken away. */
   carry(node, path, change, seq) {
     if (seq === null) for (const stack of [this.#undos, this.#redos]) this.#drop(stack, node, path);
-    else if (change && seq > this.#seen) for (const stack of [this.#undos, this.#redos]) this.#carryThrough(stack, node, path, change);
+    else if (change && seq > this.#seen)
+      for (const stack of [this.#undos, this.#redos]) this.#carryThrough(stack, node, path, change);
   }
 
   #carryThrough(stack, node, path, change) {
@@ -141,8 +143,10 @@ export class Undo {
 
   /** Confirmed state was taken anew: who changed what on the way is not known. */
   replaced(before, after) {
-    for (const node of after.nodes.values()) if (before.nodes.get(node.id)?.seq !== node.seq) this.#touched.add(node.id);
-    for (const group of [...this.#undos, ...this.#redos]) for (const step of group) if (step.kind === "text") step.isDead = true;
+    for (const node of after.nodes.values())
+      if (before.nodes.get(node.id)?.seq !== node.seq) this.#touched.add(node.id);
+    for (const group of [...this.#undos, ...this.#redos])
+      for (const step of group) if (step.kind === "text") step.isDead = true;
   }
 }
 

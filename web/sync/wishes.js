@@ -54,7 +54,7 @@ function imported(view, op) {
   const orders = new Map(); // parent to the last key given there
   const made = [];
   const waiting = [...op.nodes];
-  for (let left = -1; waiting.length !== left; ) {
+  for (let left = -1; waiting.length !== left;) {
     left = waiting.length; // parents first; a list in another order is gone through again
     for (const node of waiting.splice(0)) {
       const parent = node.parent ?? op.parent ?? null;
@@ -65,7 +65,16 @@ function imported(view, op) {
       }
       const key = orders.has(parent) ? keyBetween(orders.get(parent), null) : order(view, isTop ? op : { parent });
       orders.set(parent, key);
-      made.push({ description: "", position: { x: 0, y: 0 }, is_collapsed: false, template_data: {}, metadata: {}, ...node, parent, order: key });
+      made.push({
+        description: "",
+        position: { x: 0, y: 0 },
+        is_collapsed: false,
+        template_data: {},
+        metadata: {},
+        ...node,
+        parent,
+        order: key,
+      });
     }
   }
   return { op: "import", nodes: made, connections: (op.connections ?? []).map((one) => ({ label: "", ...one })) };
