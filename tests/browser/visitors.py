@@ -40,14 +40,14 @@ class Line:
     def __init__(self) -> None:
         self.whole = True
         self.deaf = False  # what the server says is lost, though it hears
-        self._ends: list[WebSocketRoute] = []  # the page's and the server's of each socket
+        self._sockets: list[tuple[WebSocketRoute, WebSocketRoute]] = []  # the page's end and the server's
 
     async def take(self, socket: WebSocketRoute) -> None:
         if not self.whole:
             await socket.close(code=1001)
             return
         server = socket.connect_to_server()
-        self._ends += [socket, server]
+        self._sockets.append((socket, server))
 
         def pass_on(message: str | bytes) -> None:
             if not self.deaf:
@@ -57,9 +57,10 @@ class Line:
 
     async def cut(self) -> None:
         self.whole = False
-        ends, self._ends = self._ends, []
-        for end in ends:
-            await end.close(code=1001)
+        sockets, self._sockets = self._sockets, []
+        for page, server in sockets:
+            await page.close(code=1001)
+            await server.close(code=1000)  # a page may close with no other
 
     def mend(self) -> None:
         self.whole = True
