@@ -228,8 +228,8 @@ class Room:
         """What is confirmed stays in the backlog, as far as its bounds allow; what was read for edits that wait, or
         were just judged, a batch longer: a queue comes back in many messages, with the same old bases."""
         self.backlog.confirm(self.seq, ops, size)
-        read_below = self.backlog.read_below
-        self.backlog.trim(waited_for=any(edit.oldest < read_below for edit in (*self.inbox, *judged)))
+        below = self.backlog.read_below
+        self.backlog.trim(waited_for=below > 0 and any(edit.oldest < below for edit in (*self.inbox, *judged)))
 
     def _outcome(self, judged: Judged) -> Outcome:
         edit = judged.edit
