@@ -105,7 +105,7 @@ def b5(rounds: int, seconds: float) -> list[Line]:
 def b6(rounds: int, seconds: float) -> list[Line]:
     """A queue comes back: 1,000 ops alone, 10,000 against 5,000; and one more delta on a long text."""
     lines: list[Line] = []
-    many = []
+    many, cpu = [], []
     with postgres() as dsn, treesync(dsn) as server, relay() as baseline:
         for clients in (5, 2):
             ours, ratios = [], []
@@ -115,11 +115,13 @@ def b6(rounds: int, seconds: float) -> list[Line]:
             what = f"B6 1,000 queued ops, {clients} clients: all durable and reported in {spread(ours, ' s', 3)}"
             lines.append((what, f"{spread(ratios)} × relay", "≤ 1 × relay", verdict(median(ratios) <= 1)))
         for _ in range(rounds):
-            took, became = uvloop.run(replay.ours_ten_thousand(server))
+            took, used, became = uvloop.run(replay.ours_ten_thousand(server))
             many.append(took)
+            cpu.append(used)
     deltas = [text.measure() for _ in range(rounds)]
     newest, behind = [one.newest for one in deltas], [one.behind for one in deltas]
     results = ", ".join(f"{count} {status}" for status, count in became.most_common() if count)
+    results += f"; the server's CPU {spread(cpu, ' s', 2)}"
     over_ten = f"over ten others {spread(behind, ' ms', 2)}"
     return [
         *lines,

@@ -132,8 +132,9 @@ async def relay_thousand(server: Server, clients: int) -> float:
 # ---- ten thousand against five thousand
 
 
-async def ours_ten_thousand(server: Server) -> tuple[float, Tally[str]]:
-    """10,000 queued ops against 5,000 that someone else made meanwhile; seconds, and what became of them."""
+async def ours_ten_thousand(server: Server) -> tuple[float, float, Tally[str]]:
+    """10,000 queued ops against 5,000 that someone else made meanwhile; seconds, the server's CPU seconds, and what
+    became of them."""
     ada, bo = token("ada"), token("bo")
     tree = make_tree(server, ada, 5_000)
     other = await join(server.port, bo, "meanwhile", tree)
@@ -142,9 +143,11 @@ async def ours_ten_thousand(server: Server) -> tuple[float, Tally[str]]:
     peer = await join(server.port, ada, "back", tree)
     queue = sorted((op for one in range(5_000) for op in _both(one)), key=lambda op: op["op"] != "text")
     sender = Sender(peer, list(messages(tree, "replay", queue, base=2)))
+    cpu = server.cpu_seconds()
     took = await sender.run()
+    cpu = server.cpu_seconds() - cpu
     peer.transport.abort()
-    return took, sender.became
+    return took, cpu, sender.became
 
 
 def _meanwhile(one: int) -> dict[str, Any]:
