@@ -114,8 +114,12 @@ async def test_jobs_are_listed_run_and_remembered(directory: Path) -> None:
     async with treesync("jobs", "list", directory=directory) as command:
         assert await command.ended() == 0
         assert "partitions" in command.said()
+        assert "purge-trash" in command.said()
     async with treesync("jobs", "run", "expired-results", directory=directory) as command:
         assert await command.ended() == 0
+    async with treesync("jobs", "run", "purge-trash", directory=directory) as command:
+        assert await command.ended() == 0
+        assert "0 trees, 0 nodes, 0 refused" in command.said()
     async with treesync("jobs", "run", "nothing", directory=directory) as command:
         assert await command.ended() == 1
         assert "no such job" in command.said()
