@@ -158,7 +158,7 @@ export class Queue {
     this.dirty.add(entry);
     const first = result.status === "duplicate" ? { status: "unknown", ...result.first, n: result.n } : result;
     entry.result = first;
-    if (first.status === "rejected") this.#keepRefused(entry, first);
+    if (first.status === "rejected" && first.code !== "erased") this.#keepRefused(entry, first);
     return entry;
   }
 

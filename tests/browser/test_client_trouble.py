@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 
 import pytest
+from playwright.async_api import WebSocketRoute
 
 from tests.browser.stage import Stage
 from tests.browser.visitors import AWAY, Visitor, Visitors
+from tests.commands import OPERATOR
 
 pytestmark = pytest.mark.browser
 
@@ -208,3 +211,31 @@ async def test_what_is_larger_than_a_message_goes_all_the_same(stage: Stage, vis
     await ada.saved()
     await bo.until("tree.view.nodes.size === 1207")
     assert await bo.run("tree.queue.length") == 0
+
+
+async def test_a_replica_that_went_wrong_is_noticed_and_made_right(stage: Stage, visitors: Visitors) -> None:
+    tree = await stage.tree()
+    ada, bo = await visitors.new(stage, "ada"), await visitors.new(stage, "bo")
+
+    def falsify(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            said = str(message)
+            socket.send(said.replace("By Bo", "By nobody") if '"type":"ops"' in said else said)
+
+        server.on_message(pass_on)
+
+    await ada.page.route_web_socket(re.compile(r"/ws$"), falsify)
+    await asyncio.gather(ada.client(tree), bo.client(tree))
+    before = await mismatches(stage)
+    await bo.run("tree.update('goal', { title: 'By Bo' })")
+    await bo.run("tree.update('keep', { title: 'Another' })")  # at the latest the digest of this frame tells
+    await ada.until("tree.view.nodes.get('goal').title === 'By Bo' && tree.view.nodes.get('keep').title === 'Another'")
+    assert await mismatches(stage) > before
+    assert await ada.run("tree.status.state") == "saved"
+
+
+async def mismatches(stage: Stage) -> float:
+    metrics = (await stage.command.ask("GET", "/metrics", bearer=OPERATOR)).text
+    return float(re.findall(r"^treesync_digest_mismatches_total (\S+)", metrics, re.MULTILINE)[0])
