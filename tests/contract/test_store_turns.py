@@ -32,6 +32,8 @@ async def test_the_holder_reads_what_is_missing_and_commits(bench: Bench) -> Non
         missing = await turn.missing(1)
         assert [op.seq for op in missing.ops] == [2]
         assert (await turn.recall("bo", "c2", [1, 2])).firsts.keys() == {1}
+        assert await turn.log(0, 2) == await bench.store.log(writer.key, 0, 2)
+        assert [op.seq for op in await turn.log(1, 9)] == [2]
         writer.head = missing.head
         writer.update("left", title="Second")
         batch = writer.cut()
