@@ -21,6 +21,10 @@ def _set(path: str, value: Any) -> dict[str, Any]:
     return {"op": "update", "node": "root", "set": {path: value}}
 
 
+def _text(*delta: Any, path: str = "description") -> dict[str, Any]:
+    return {"op": "text", "node": "root", "path": path, "delta": list(delta)}
+
+
 def _nested(levels: int) -> Any:
     value: Any = 1
     for _ in range(levels):
@@ -53,6 +57,17 @@ WRITABLE: dict[str, tuple[dict[str, Any], str]] = {
     "NUL in a title": (_set("title", "a\0b"), "invalid"),
     "NUL in a key": (_set("metadata.a\0b", 1), "invalid"),
     "NUL in a key of a value": (_set("metadata.k", {"a\0b": 1}), "invalid"),
+    "a delta beyond the end": (_text(1_000, "x"), "invalid"),
+    "a delta that deletes beyond the end": (_text(-1_000), "invalid"),
+    "a delta that keeps nothing": (_text(0, "x"), "invalid"),
+    "a delta that inserts nothing": (_text(""), "invalid"),
+    "NUL in a delta": (_text("a\0b"), "invalid"),
+    "a delta with a fraction": (_text(1.5), "invalid"),
+    "a delta with a map": (_text({"keep": 1}), "invalid"),
+    "a delta of 2^53": (_text(_TOO_BIG), "invalid"),
+    "a delta on what is no text": (_text("x", path="position"), "invalid"),
+    "a delta on a whole map": (_text("x", path="metadata"), "invalid"),
+    "a delta that empties a title": (_text(-4, path="title"), "invalid"),
     "an integer of 2^53": (_set("metadata.k", _TOO_BIG), "invalid"),
     "an integer of -2^53": (_set("metadata.k", [{"deep": -_TOO_BIG}]), "invalid"),
     "a value 40 deep": (_set("metadata.k", _nested(40)), "invalid"),
