@@ -165,7 +165,7 @@ def test_what_is_known_already_is_passed_over(server: MiniServer, ada: MiniClien
 
 
 def test_a_replica_that_differs_takes_a_snapshot(server: MiniServer, ada: MiniClient) -> None:
-    """[BR8] [RP5]"""
+    """[BR8] [RP5] [OP12]"""
     bo = entered(server, "bo", "b1")
     bo.edit(insert("n1"))
     bo.settle()
@@ -173,7 +173,12 @@ def test_a_replica_that_differs_takes_a_snapshot(server: MiniServer, ada: MiniCl
     assert ada.tree.resyncs == 1
     (opening,) = ada.outbound
     assert isinstance(opening, Open)
-    assert opening.position is UNSET
+    assert (opening.position, opening.reason) == (UNSET, "digest")
+    ada.cut()
+    ada.connect()
+    (again,) = ada.outbound  # the reason holds until a fresh state has come
+    assert isinstance(again, Open)
+    assert (again.position, again.reason) == (UNSET, "digest")
     ada.settle()
     assert ada.tree.replica.digest == server.room.tree.digest
 
