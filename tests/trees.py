@@ -142,6 +142,8 @@ def arbitrary(tree: Tree, kind: int, first: int, second: int, third: int) -> Jso
         {"op": "insert", "node": f"n{first}", "parent": other, "after": third_node, "type": "metric", "title": text},
         {"op": "update", "node": node, "set": {"title": text, "template_data.k": second}},
         {"op": "update", "node": node, "set": {"description": text}, "unset": ["template_data.k"]},
+        {"op": "text", "node": node, "path": ("title", "description")[first % 2], "delta": [text]},
+        {"op": "text", "node": node, "path": "title", "delta": ["🌳", -1]},
         {"op": "move", "node": node, "parent": other, "after": third_node, "position": {"x": third, "y": 0}},
         {"op": "move", "node": node, "after": third_node if third % 3 else None},
         {"op": "delete", "node": node},

@@ -43,6 +43,12 @@ EFFECTS: dict[str, Effect] = {
     "unset": effects.Update(node="a", unset=["metadata.none"]),
     "update in the trash": effects.Update(node="ta", set={"description": "typed"}),
     "update of nothing": effects.Update(node="nowhere", set={"title": "x"}),
+    "text": effects.Text(node="a", path="title", delta=[1, "dd"]),
+    "merged text": effects.Text(node="a", path="description", delta=["typed"], merged=True),
+    "text of what was absent": effects.Text(node="a", path="template_data.why", delta=["because"]),
+    "text in the trash": effects.Text(node="ta", path="title", delta=["x", -1]),
+    "text of nothing": effects.Text(node="nowhere", path="title", delta=["x"]),
+    "merged update": effects.Update(node="a", set={"title": "Both"}, merged=True),
     "label": effects.Update(connection="ab-b", set={"label": "because"}),
     "label of nothing": effects.Update(connection="nothing", set={"label": "because"}),
     "reparent": effects.Move(node="aa", parent="b", order="a0", position=Point(3, 4)),
@@ -278,6 +284,36 @@ def test_inverses_hold_what_stood_before() -> None:
     assert inverted(EFFECTS["disconnect"]) == {"nodes": {}, "connections": {"ab-b": None}}
     for making in ("insert", "connect", "import"):
         assert inverted(EFFECTS[making]) == {}
+
+
+def test_a_text_is_taken_back_by_the_inverse() -> None:
+    """Its delta, on the text it has made; what was absent becomes the empty text."""
+    grown = Grown()
+    grown.insert("a", description="one three")
+    for path, delta, back in (
+        ("description", [4, "two ", -2], [4, "th", -4]),
+        ("metadata.absent", ["new"], [-3]),
+    ):
+        effect = effects.Text(node="a", path=path, delta=list(delta))
+        assert inverse(effect, grown.apply(effect)) == {"delta": back}
+        grown.apply(effects.Text(node="a", path=path, delta=list(back)))
+    assert grown.tree.nodes["a"].node.description == "one three"
+    assert grown.tree.nodes["a"].node.metadata == {"absent": ""}
+
+
+def test_what_is_merged_is_no_clients_own() -> None:
+    """[TX14] An update, a text; other paths of the node are as they were."""
+    grown = Grown()
+    grown.insert("a")
+    grown.apply(effects.Update(node="a", set={"title": "Both"}, merged=True))
+    grown.apply(effects.Text(node="a", path="description", delta=["x"], merged=True))
+    grown.apply(effects.Text(node="a", path="metadata.k", delta=["x"]))
+    marks = grown.tree.nodes["a"].marks
+    assert [marks[path].by_others("ada", "a1") for path in ("title", "description", "metadata.k")] == [
+        (2, "ada"),
+        (3, "ada"),
+        (0, ""),
+    ]
 
 
 def test_values_before_can_be_put_back_by_the_inverse() -> None:
