@@ -132,7 +132,9 @@ class Asker:
 
     def _insert(self, replica: Replica) -> Record:
         parent = self._parent(replica)
-        op = {"op": "insert", "node": self._fresh("n", [*replica.nodes]), "parent": parent, **self._content()}
+        # the id of a purged node would be taken, and ops on the old one meet the new: clients make ids once (TR27)
+        taken = [] if "purge" in self._plan.events else [*replica.nodes]
+        op = {"op": "insert", "node": self._fresh("n", taken), "parent": parent, **self._content()}
         return self._after(op, replica, parent)
 
     def _update(self, replica: Replica) -> Record:

@@ -112,4 +112,5 @@ class Client:
 
     @property
     def settled(self) -> bool:
-        return all(copy.settled for copy in self.copies.values())
+        heard = self.connection is None or self.connection.idle
+        return heard and all(copy.settled for copy in self.copies.values())

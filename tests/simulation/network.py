@@ -115,6 +115,11 @@ class Connection:
                     self.instance.hub.drained(self.session)
         self._pump_soon()
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that the server has said has been heard."""
+        return not self._waiting
+
     # ---- the client's end
 
     def send(self, message: Record) -> None:
