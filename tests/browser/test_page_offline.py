@@ -152,6 +152,32 @@ async def test_a_conflict_is_resolved_with_the_mouse(stage: Stage, visitors: Vis
     assert (await stage.nodes(tree))["churn"]["template_data"] == {"completion_status": "in_progress"}
 
 
+async def test_who_lost_the_right_to_write_keeps_what_was_typed(stage: Stage, visitors: Visitors) -> None:
+    """The queue stays, is said, and can be saved as a file; with the right back it lands."""
+    visitors.allow(AWAY)
+    tree = await stage.tree(visibility="private")
+    await stage.ask("PUT", f"/api/v1/trees/{tree}/members/bo", {"role": "editor"})
+    bo = await visitors.new(stage, "bo", line=True)
+    await bo.visit(tree)
+    await bo.line.cut()
+    await expect(bo.status).to_have_text("Offline")
+    await retitle(bo, "keep", "Typed by Bo on the train")
+    await stage.ask("PUT", f"/api/v1/trees/{tree}/members/bo", {"role": "viewer"})
+    await bo.back()
+    await expect(bo.status).to_contain_text("Refused")
+    await bo.shot("right-lost")
+    async with bo.page.expect_download() as saving:
+        await bo.page.get_by_role("button", name="Download").click()
+    saved = (await (await saving.value).path()).read_text(encoding="utf-8")
+    assert "Typed by Bo on the train" in saved
+    assert "token" not in saved
+    assert await stage.changes(tree) == 0
+    await stage.ask("PUT", f"/api/v1/trees/{tree}/members/bo", {"role": "editor"})
+    await expect(bo.status).to_have_text("Saved")
+    assert (await stage.nodes(tree))["keep"]["title"] == "Typed by Bo on the train"
+    assert await stage.changes(tree) == 1
+
+
 BLOCKED = "IDBFactory.prototype.open = () => { throw new DOMException('blocked by policy', 'SecurityError'); };"
 FULL = """
   for (const name of ["put", "add"]) {
