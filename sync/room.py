@@ -13,7 +13,6 @@ import msgspec
 from msgspec import UNSET
 
 from sync.access import allows, role_in
-from sync.activities import Typing
 from sync.apply import Stamp, apply, inverse
 from sync.backlog import Backlog
 from sync.claims import asked
@@ -72,7 +71,6 @@ class Room:
         self.inbox = Inbox(limits)
         self.flight: Flight | None = None
         self.recent = Recent(self.seq, self.mark)
-        self._typing = Typing()
         self.backlog = Backlog(self.seq)
         self.was_reset = False
         self._limits = limits
@@ -152,7 +150,6 @@ class Room:
                 break
             size += edit.size
             cut.take(edit, self._refusal(edit))
-        self._typing.coalesce(cut.ops, now)
         self.flight = Flight(cut, self._batch(cut, mark) if cut.writes else None, size)
         return self.flight
 
@@ -218,7 +215,6 @@ class Room:
         for op in batch.ops:
             op.commit, op.mark, op.at = self.commit, batch.mark, receipt.at
         self.seq, self.mark = batch.ops[-1].seq, batch.mark
-        self._typing.confirm()
         commit = Commit(ops_message(self.key.tree, batch.ops, self.tree.digest))
         self.recent.append(commit)
         self._remember(batch.ops, flight.size, [judged.edit for judged in flight.cut.judged])
