@@ -13,6 +13,7 @@ from sync.apply import Stamp, apply, inverse
 from sync.effects import Effect
 from sync.marks import CREATED, ORDER, PARENT
 from sync.nodes import Connection, Node, Point
+from sync.text import Delta
 from sync.tree import Before
 from sync.values import Refused
 from sync.verdict import SetAside
@@ -290,13 +291,14 @@ def test_a_text_is_taken_back_by_the_inverse() -> None:
     """Its delta, on the text it has made; what was absent becomes the empty text."""
     grown = Grown()
     grown.insert("a", description="one three")
-    for path, delta, back in (
+    cases: list[tuple[str, Delta, Delta]] = [
         ("description", [4, "two ", -2], [4, "th", -4]),
         ("metadata.absent", ["new"], [-3]),
-    ):
-        effect = effects.Text(node="a", path=path, delta=list(delta))
+    ]
+    for path, delta, back in cases:
+        effect = effects.Text(node="a", path=path, delta=delta)
         assert inverse(effect, grown.apply(effect)) == {"delta": back}
-        grown.apply(effects.Text(node="a", path=path, delta=list(back)))
+        grown.apply(effects.Text(node="a", path=path, delta=back))
     assert grown.tree.nodes["a"].node.description == "one three"
     assert grown.tree.nodes["a"].node.metadata == {"absent": ""}
 
