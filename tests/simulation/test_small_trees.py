@@ -8,7 +8,7 @@ tables of PROTOCOL.md give, which are written down here once more, independently
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import msgspec
@@ -22,6 +22,7 @@ from sync.identity import Author, Identity
 from sync.limits import Limits
 from sync.ops import Op
 from sync.pending import PendingEdit
+from sync.ports import LoggedOp
 from sync.protocol import Mode, Result
 from sync.records import Records
 from sync.tree import Tree
@@ -136,15 +137,20 @@ def _stands(op: Record, there: Situation) -> bool:
 # ---- judging by the real code
 
 
-def judged(tree: Tree, seq: int, asked: tuple[str, Record, Mode], base: int) -> tuple[Cut, list[Result]]:
+def judged(
+    tree: Tree, seq: int, asked: tuple[str, Record, Mode], base: int, since: Sequence[LoggedOp] = ()
+) -> tuple[Cut, list[Result]]:
+    """`since`: what was logged between the base and now."""
     who, op, mode = asked
+    backlog = Backlog(base)
+    backlog.confirm(seq, since)
     cut = Cut(
         tree,
         seq=seq,
         now=0.0,
         records=Records(),
         limits=Limits(),
-        backlog=Backlog(0),
+        backlog=backlog,
         counters={},
         firsts={},
         respace_id="r",
@@ -194,7 +200,7 @@ def _any_two(parents: Parents, mode: Mode) -> int:
         there = Situation(base, now, first, alone == ("applied", ""))
         for second in seconds:
             pairs += 1
-            cut, (result,) = judged(tree, ahead.seq, ("bo", second, mode), base.seq)
+            cut, (result,) = judged(tree, ahead.seq, ("bo", second, mode), base.seq, ahead.ops)
             tree.check()
             assert answered(result) == expected(second, there, mode), f"{parents}: {first}, then {second} ({mode})"
             end = _followed(now, cut, result)
