@@ -217,6 +217,16 @@ def test_a_stored_op_that_came_to_nothing_is_walked_over_too() -> None:
     assert read(bench.room) == "acd!"
 
 
+def test_a_number_that_comes_again_with_something_else() -> None:
+    """[TX12, ED3] It is answered as the first time; what stands on it stands on something that is not there."""
+    bench = started("base")
+    bench.do(text(1, ["A"], base=2), text(2, [], base=2))
+    assert told(bench.do(text(1, ["B"], base=2), text(3, [5, "!"], base=2))) == ["duplicate", "conflict"]
+    assert told(bench.do(text(2, ["B"], base=3), text(4, [5, "!"], base=3))) == ["duplicate", "conflict"]
+    assert told(bench.do(text(1, ["A"], base=3), text(5, [5, "!"], base=3))) == ["duplicate", "applied"]
+    assert read(bench.room) == "Abase!"
+
+
 def test_a_later_base_in_the_same_message() -> None:
     """[TX11] After a reconnect: what was sent before, and what was written since on the newest text."""
     bench = started("base")

@@ -119,6 +119,43 @@ async def test_every_mode_has_it_read(late: Late, op: dict[str, Any], mode: str)
     assert late.reads == 1
 
 
+async def test_labels_settings_and_places_are_asked_for_too() -> None:
+    """[MG2, RS5] What they were at the base stands in the record."""
+    deployment = Deployment(hubs=2)
+    await deployment.start()
+    key = await deployment.tree(root())
+    other = deployment.socket("cy")
+    await other.open(key)
+    inserts = [{"op": "insert", "node": n, "parent": "root", "type": "metric", "title": n, "base": 2} for n in "ab"]
+    link = {"op": "connect", "connection": "c", "from": "a", "to": "b", "label": "old", "base": 2}
+    await other.ask(key, *inserts, link)  # seq 3, 4, 5
+    label: dict[str, Any] = {"op": "update", "connection": "c", "set": {"label": "theirs"}, "base": 5}
+    name: dict[str, Any] = {"op": "configure", "set": {"name": "Theirs", "canvas_state.zoom": 2}, "base": 5}
+    place = {"op": "move", "node": "b", "parent": "a", "position": {"x": 0, "y": 0}, "base": 5}
+    await other.ask(key, label, name, place)
+    ada = deployment.socket("ada", hub=1)
+    await ada.open(key)
+    mine = [{**label, "set": {"label": "mine"}}, {**name, "set": {"name": "Mine", "canvas_state.zoom": 3}}]
+    nothing = {"op": "update", "connection": "none", "set": {"label": "x"}, "base": 5}
+    results = await ada.ask(key, *mine, {**place, "parent": None}, nothing, mode="replay")
+    bases = [path["base"] for result in results[:3] for path in result["conflict"]["paths"].values()]
+    assert bases[:2] == ["old", "Strategy"]
+    assert bases[2]["parent"] == "root"
+    await deployment.close()
+
+
+async def test_a_tree_that_is_deleted_meanwhile(late: Late) -> None:
+    """[OP7] Who waits for the log of it is told."""
+    late.trouble.gates["log"] = asyncio.Event()
+    late.ada.edit(late.key, text(3, "!", base=5))
+    await settle()
+    await late.deployment.directory.trash_tree(late.key)
+    late.trouble.gates["log"].set()
+    await settle(60)
+    assert told(late.ada) == ["forbidden"]
+    assert [message["code"] for message in late.ada.outbox.messages if message["type"] == "notice"] == ["tree_deleted"]
+
+
 async def test_others_keep_their_turn_meanwhile(late: Late) -> None:
     """[TX16] What waits behind an old edit is judged behind it."""
     late.trouble.gates["log"] = asyncio.Event()
