@@ -59,8 +59,8 @@ def test_both_clients_stay_away_after_the_same_codes() -> None:
         for code in re.findall(r"\d{4}", codes)
         if "does not come back" in does
     }
-    browser = (ROOT / "web" / "client.js").read_text(encoding="utf-8")
-    final = re.search(r"FINAL_CODES = \[([\d, ]+)\]", browser)
+    browser = (ROOT / "web" / "sync" / "link.js").read_text(encoding="utf-8")
+    final = re.search(r"FINAL = new Set\(\[([\d, ]+)\]\)", browser)
     assert final is not None
     assert {int(code) for code in final[1].split(",")} == stays_away
     assert stays_away == keeper._FINAL
