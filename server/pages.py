@@ -15,7 +15,8 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# A worker has the policy it is served with, not its page's (HTML Standard, § policy containers): it fetches the page's files and no others
+# A worker has the policy it is served with, not its page's (HTML Standard, § policy containers): it fetches the page's
+# files and no others
 _WORKER = "sw.js"
 WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'"
 # What is no page may do nothing at all where a browser opens it
