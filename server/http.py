@@ -196,7 +196,9 @@ class Doors:
                 self._log("request failed", operation=operation.name, error=repr(error), exc_info=error)
                 return failed(ServerFault("the server failed; it has been logged"))
 
-        path = operation.path.replace("{user}", "{user:path}")  # an id may hold a slash
+        path = operation.path
+        for end in ("{user}", "{node}"):  # ids, which may hold a slash; where they end a path, nothing can follow
+            path = path.removesuffix(end) + end[:-1] + ":path}" if path.endswith(end) else path
         return Route(path, respond, methods=[operation.method], name=operation.name)
 
     def _meter(self, request: Request, identity: Identity | None) -> Callable[[int], None]:

@@ -205,3 +205,11 @@ async def test_an_instance_with_a_scheduler_runs_it(app: Running) -> None:
         app.app.settings, foundation, clock=app.app.clock, secret="s" * 32, instance="i-2", log=lambda *_, **__: None
     )
     assert list(scheduler.jobs) == ["purge-trash"]
+
+
+async def test_an_id_may_hold_a_slash(app: Running) -> None:
+    """[TR30]"""
+    tree = await app.tree(nodes=[*NODES, {"id": "p/q", "parent": "root", "type": "metric", "title": "P"}])
+    await edit(app, tree, "one", delete("p/q"))
+    assert (await app.ask("DELETE", trash(tree, "p/q"))).status_code == 204
+    assert (await app.ask("GET", trash(tree))).json()["trash"] == []
