@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from server.auth import ID_CHARACTERS
 from server.http import Answer, Call, Operation
 from server.reports import Reports, RoomReport
 from sync.errors import NotFound
@@ -125,7 +126,11 @@ def _action(
 
 
 def _key(call: Call) -> TreeKey:
-    return TreeKey(str(call.request.path_params["tenant"]), call.tree)
+    """Raises NotFound for names that no tenant or no tree can have."""
+    tenant = str(call.request.path_params["tenant"])
+    if len(tenant) > ID_CHARACTERS or not tenant.isprintable():
+        raise NotFound("no such tenant")
+    return TreeKey(tenant, call.tree)
 
 
 def _done(key: TreeKey) -> Answer:

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from server.auth import ID_CHARACTERS
 from sync.identity import Position
 from sync.nodes import State
-from sync.ops import ImportedConnection, ImportedNode, Seq, Title
+from sync.ops import ImportedConnection, ImportedNode, Op, Seq, Title
 from sync.ports import TreeSummary, Visibility
-from sync.protocol import Choice, ConflictDetail, Role
+from sync.protocol import Choice, ConflictDetail, Mode, Policy, Ref, Role
 
 
 class NewTree(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +53,18 @@ class TreeView(msgspec.Struct, kw_only=True):
     role: Role
     position: Position
     state: State
+
+
+class EditRequest(msgspec.Struct, kw_only=True):
+    """An edit: `mode`, `policy` and `ops` as on a socket. Under one `client_id` an op counts once, however often it is
+    sent. Each op is judged alone: a bad one is `rejected` in the outcome, the others land."""
+
+    client_id: Annotated[str, Meta(min_length=1, max_length=ID_CHARACTERS, pattern="^[^:]*$")]
+    ops: list[Op]
+    mode: Mode | UnsetType = UNSET
+    policy: Policy | UnsetType = UNSET
+    epoch: str | UnsetType = UNSET
+    ref: Ref | UnsetType = UNSET
 
 
 class NewRole(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -31,7 +31,7 @@ class Conflicts:
         self._keep = keep
 
     def operations(self) -> list[Operation]:
-        limit = Parameter("limit", "integer", f"records of a page, at most {_PAGE_MOST}")
+        limit = Parameter("limit", "integer", f"records of a page, at most {_PAGE_MOST}", 1, _PAGE_MOST)
         return [
             Operation(
                 method="GET",
@@ -40,7 +40,7 @@ class Conflicts:
                 summary="Open conflict records you may see, newest first",
                 handle=self.page,
                 gives=ConflictPage,
-                query=(limit, Parameter("before", "integer", "`next` of the page before")),
+                query=(limit, Parameter("before", "integer", "`next` of the page before", 1, 2**53 - 1)),
             ),
             Operation(
                 method="POST",

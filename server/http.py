@@ -130,10 +130,13 @@ class Parameter(NamedTuple):
     name: str
     kind: Literal["integer", "string"]
     what: str
+    least: int | None = None
+    most: int | None = None
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One method on one path. `takes` and `gives` are the Structs of the bodies; None: none; a tuple: one of these."""
+    """One method on one path. `takes` and `gives` are the Structs of the bodies; None: none; a tuple: one of these.
+    `also`: other statuses that come with what it gives."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
@@ -144,6 +147,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     takes: Any = None
     gives: Any = None
     status: int = 200
+    also: tuple[int, ...] = ()
     query: tuple[Parameter, ...] = ()
     media_type: str = "application/json"
 

@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 
 from server.bodies import Problem
-from server.http import PROBLEM, Operation
+from server.faults import FAULTS
+from server.http import PROBLEM, Operation, Parameter
 from server.release import release
 
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "tree": {"type": "integer", "minimum": 1},
+    "tree": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "user": {"type": "string", "minLength": 1, "maxLength": 64},
     "node": {"type": "string", "minLength": 1, "maxLength": 64},
-    "conflict": {"type": "integer", "minimum": 1},
+    "conflict": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "tenant": {"type": "string", "minLength": 1, "maxLength": 64},
     "participant": {"type": "string"},
     "job": {"type": "string"},
@@ -55,6 +56,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": _problems(schemas[Problem]),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "operator": {"type": "http", "scheme": "bearer", "description": "TREESYNC_OPERATOR_TOKEN"},
@@ -82,10 +84,38 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     named = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     in_path = [{"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]} for name in named]
     in_query = [
-        {"name": one.name, "in": "query", "required": False, "description": one.what, "schema": {"type": one.kind}}
+        {"name": one.name, "in": "query", "required": False, "description": one.what, "schema": _bounded(one)}
         for one in operation.query
     ]
     return in_path + in_query
+
+
+def _bounded(parameter: Parameter) -> dict[str, Any]:
+    bounds = {"minimum": parameter.least, "maximum": parameter.most}
+    return {"type": parameter.kind} | {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+def _problems(schema: dict[str, Any]) -> dict[str, Any]:
+    """status -> the answer of every error that has it"""
+    titles = {fault.status: fault.title for fault in reversed(FAULTS.values())}  # of two, the one a client may mend
+    return {
+        str(status): {"description": title, "content": {PROBLEM: {"schema": schema}}}
+        for status, title in sorted(titles.items())
+    }
+
+
+def _refusals(operation: Operation) -> set[int]:
+    """The statuses of errors that an operation of that shape may be answered with."""
+    found = {429, 500, 503}
+    if operation.access != "public":
+        found.add(401)
+    if operation.access == "bearer":
+        found.add(403)
+    if "{" in operation.path or operation.query:
+        found |= {404, 422}
+    if operation.takes is not None:
+        found |= {400, 409, 413, 422}
+    return found
 
 
 def _responses(operation: Operation, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -94,10 +124,16 @@ def _responses(operation: Operation, schemas: dict[Any, dict[str, Any]]) -> dict
         given = [schemas[kind] for kind in _given(operation)]
         schema = given[0] if len(given) == 1 else {"anyOf": given}
         good["content"] = {operation.media_type: {"schema": schema}}
-    elif operation.media_type != "application/json":
+    elif operation.status != HTTPStatus.NO_CONTENT:
         good["content"] = {operation.media_type: {}}
-    bad = {"description": "An error", "content": {PROBLEM: {"schema": schemas[Problem]}}}
-    return {str(operation.status): good, "default": bad}
+    refused = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(_refusals(operation))}
+    return refused | {str(operation.status): good} | _also(operation, good, schemas[Problem])
+
+
+def _also(operation: Operation, good: dict[str, Any], problem: dict[str, Any]) -> dict[str, Any]:
+    """Statuses that come with the ordinary answer, or as an error."""
+    content = {**good.get("content", {}), PROBLEM: {"schema": problem}}
+    return {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in operation.also}
 
 
 def _given(operation: Operation) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from server.http import Answer, Call, Doors, Operation
+from server.http import Answer, Call, Doors, Operation, Parameter
 from server.metrics import CONTENT_TYPE, Metrics
 from server.reports import Brief, Dependency, HealthReport, Reports
 
@@ -42,6 +42,8 @@ class Operations:
                 handle=self.ready,
                 access="public",
                 gives=Readiness,
+                also=(503,),
+                query=(Parameter("verbose", "string", "with it, whatever its value, each dependency is told"),),
             ),
             Operation(
                 method="GET",
@@ -51,6 +53,7 @@ class Operations:
                 handle=self.health,
                 access="public",
                 gives=(Brief, HealthReport),
+                also=(503,),
             ),
             Operation(
                 method="GET",

@@ -45,7 +45,7 @@ class Trash:
                 handle=self.page,
                 gives=TrashPage,
                 query=(
-                    Parameter("limit", "integer", f"lines of a page, at most {_PAGE_MOST}"),
+                    Parameter("limit", "integer", f"lines of a page, at most {_PAGE_MOST}", 1, _PAGE_MOST),
                     Parameter("before", "string", "`next` of the page before"),
                 ),
             ),

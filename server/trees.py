@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from msgspec import UNSET, UnsetType
 
 from server.addresses import Keep, kept
-from server.bodies import NewTree, TreeChange, TreePage, TreeView
+from server.bodies import EditRequest, NewTree, TreeChange, TreePage, TreeView
 from server.faults import TooLarge
 from server.http import Answer, Call, Operation, Parameter, parsed
 from sync.access import allows
@@ -64,7 +64,7 @@ class Trees:
                 handle=self.page,
                 gives=TreePage,
                 query=(
-                    Parameter("limit", "integer", f"lines of a page, at most {_PAGE_MOST}"),
+                    Parameter("limit", "integer", f"lines of a page, at most {_PAGE_MOST}", 1, _PAGE_MOST),
                     Parameter("before", "string", "`next` of the page before"),
                 ),
             ),
@@ -79,7 +79,7 @@ class Trees:
                 summary="A whole tree, now or at a past seq",
                 handle=self.read,
                 gives=TreeView,
-                query=(Parameter("seq", "integer", "the tree as it was at that seq"),),
+                query=(Parameter("seq", "integer", "the tree as it was at that seq", 0, 2**53 - 1),),
             ),
             Operation(
                 method="PATCH",
@@ -108,7 +108,7 @@ class Trees:
                 name="edit_tree",
                 summary="Send an edit and wait until it is durable",
                 handle=self.edit,
-                takes=Edit,
+                takes=EditRequest,
                 gives=Outcome,
             ),
         ]

@@ -42,6 +42,13 @@ async def test_rooms_are_listed_with_head_lag_and_queue(app: Running) -> None:
     assert problem(await app.operator("GET", "/admin/rooms/other/1")) == (404, "not_found")
 
 
+@pytest.mark.parametrize("tenant", ["x" * 65, "%00", "a%0Ab"])
+async def test_a_name_that_no_tenant_can_have_is_not_there(app: Running, tenant: str) -> None:
+    for action, body in (("drain", None), ("freeze", {}), ("kick", {"participant": "p"}), ("resync", None)):
+        answer = await app.operator("POST", f"/admin/rooms/{tenant}/1/{action}", body)
+        assert problem(answer) == (404, "not_found"), action
+
+
 async def test_no_token_of_a_tenant_opens_it(app: Running) -> None:
     tree, _ = await opened(app)
     for method, path in (

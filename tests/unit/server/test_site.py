@@ -57,6 +57,11 @@ async def test_the_description_is_whole(app: Running) -> None:
         for one in methods.values():
             in_path = {parameter["name"] for parameter in one["parameters"] if parameter["in"] == "path"}
             assert in_path == set(re.findall(r"{(\w+)}", path))
+            assert "default" not in one["responses"], "each status that may come is named"
+            for status, answer in one["responses"].items():
+                reference = answer.get("$ref", "").removeprefix("#/components/responses/")
+                assert reference in ("", status)
+                assert not reference or reference in described["components"]["responses"]
 
 
 async def test_what_is_described_as_guarded_is_guarded(app: Running) -> None:
