@@ -16,6 +16,8 @@ from treesync_client import LiveTree, connect
 async def work(url: str, token: str, store: Path, number: int, rounds: int, pause: float) -> None:
     async with connect(url, token, store=store, longest_wait=0.2) as client:
         tree = await client.open(number)
+        while tree.core.status != "open":  # noqa: ASYNC110 - the file's copy may lack what others have made
+            await asyncio.sleep(pause)
         say(f"opened {len(tree.unanswered)} {client.client_id}")
         for _ in range(rounds):
             k = next_round(tree)
