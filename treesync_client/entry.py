@@ -25,6 +25,7 @@ class Entry:
 
     __slots__ = (
         "below",
+        "doubtful",
         "dropped",
         "flying",
         "held",
@@ -55,9 +56,10 @@ class Entry:
         self.n: int | None = None
         self.landed_as: int | None = None  # the seq that its answer told
         self.flying = False
+        self.doubtful = False  # was sent and may have arrived: its number may be used
         self.held = False  # refused for want of a right; goes again when the right is back
         self.hidden = False  # confirmed state shows it already, or shows why it cannot be shown
-        self.dropped = False  # refused unread: its number is free again
+        self.dropped = False  # refused unread, or given up
         self.settled_at: int | None = None  # the seq with which it leaves
 
     @property

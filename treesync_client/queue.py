@@ -7,7 +7,7 @@ answer is final and the replica has reached the seq that came with it, so that n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -77,6 +77,7 @@ class Queue:
         self.places = max(self.places, entry.place)
         if entry.n is not None:
             self._by_number[entry.n] = entry
+            entry.doubtful = True
         self._hold(entry)
 
     def _hold(self, entry: Entry) -> None:
@@ -163,16 +164,22 @@ class Queue:
                 entry.op = msgspec.structs.replace(entry.op, n=entry.n)
             self._by_number[entry.n] = entry
 
-    def land(self, entries: list[Entry]) -> None:
+    def land(self, entries: Iterable[Entry]) -> None:
         """They are no longer under way, and have no answer."""
         for entry in entries:
             if entry.flying:
                 entry.flying = False
                 self._flying -= 1
 
+    def doubt(self, entries: Iterable[Entry]) -> None:
+        """Whether they arrived is not known."""
+        for entry in entries:
+            entry.doubtful = entry.doubtful or entry.flying
+        self.land(entries)
+
     def lost(self) -> None:
-        """The socket is gone: whether what was under way arrived is not known."""
-        self.land(list(self._entries))
+        """The socket is gone, and what was under way is in doubt."""
+        self.doubt(self._entries)
 
     def release(self) -> None:
         """The right to write is back."""
@@ -244,7 +251,7 @@ class Queue:
         return left
 
     def drop(self, entry: Entry, error: TreesyncError) -> None:
-        """It cannot be sent at all, or its author gave it up: its number goes to the next one."""
+        """It cannot be sent at all, or its author gave it up: a number that is surely not used goes to the next one."""
         entry.dropped = True
         entry.settle(error)
 
@@ -269,16 +276,26 @@ class Queue:
         self._keep([entry for entry in self._entries if id(entry) not in gone])
 
     def purge(self) -> None:
-        """Let go of what was dropped. Nothing is under way: the numbers behind it are free."""
-        first = next((entry for entry in self._entries if entry.dropped), None)
-        if first is None:
+        """Let go of what was dropped. Nothing is under way: the numbers behind it are free, but for those that the
+        server may have used. One that it has not shows as a gap, and ends this client_id (RP7)."""
+        dropped = [entry for entry in self._entries if entry.dropped]
+        if not dropped:
             return
+        self._free_behind(dropped[0])
+        for entry in dropped:
+            self._forget(entry)
+        self._keep([entry for entry in self._entries if not entry.dropped])
+
+    def _free_behind(self, first: Entry) -> None:
+        """Its number and those behind it, above the last that may be used."""
+        used = max(
+            (one.n for one in self._entries if one.n and (one.doubtful or one.settled_at is not None)), default=0
+        )
         behind = False
         for entry in self._entries:
             behind = behind or entry is first
-            if behind and entry.n is not None and entry.settled_at is None:
+            if behind and entry.n is not None and entry.n > used:
                 self._unnumber(entry)
-        self._keep([entry for entry in self._entries if not entry.dropped])
 
     def _keep(self, entries: list[Entry]) -> None:
         """Only these; the others are gone."""
@@ -290,7 +307,7 @@ class Queue:
         assert entry.n is not None, "only what has a number loses it"
         self.sent_n = min(self.sent_n, entry.n - 1)
         del self._by_number[entry.n]
-        entry.n = None
+        entry.n, entry.doubtful = None, False
         entry.unsaved = True
 
     def _forget(self, entry: Entry) -> None:
@@ -324,7 +341,7 @@ class Queue:
         self.refusals = 0
         self._by_number.clear()
         for entry in self._entries:
-            entry.n = None  # of those that are settled, and stay until the replica has caught up
+            entry.n, entry.doubtful = None, False  # of those that are settled, and stay until the replica has caught up
             entry.unsaved = True
 
     def rebase(self, last_n: int) -> None:

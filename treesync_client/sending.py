@@ -76,9 +76,12 @@ class Sending:
         return ref in self._flights
 
     def failed(self, error: Error) -> After:
-        """An edit was answered by an error: it had no effect, and none of its numbers is used."""
+        """An edit was answered by an error: it had no effect, and none of its numbers is used. But where the answer came
+        by HTTP, `unavailable` may be of something between here and the server."""
         assert isinstance(error.ref, int), "only what was sent fails"
         flight = self._flights.pop(error.ref)
+        if error.code in LATER:
+            self.queue.doubt(flight)
         self.queue.land(flight)
         match error.code:
             case "not_open" | "epoch":
@@ -106,7 +109,7 @@ class Sending:
 
     def discard(self) -> list[Op]:
         """Give up what is not on its way; answers it. What has a number and may have arrived goes too: its answer will
-        be nobody's, and its effect shows."""
+        be nobody's, its effect shows, and its number is not given again."""
         given_up = [entry for entry in self.queue.unanswered() if not entry.flying]
         for entry in given_up:
             self.queue.drop(entry, Rejected("discarded", code="discarded", op=entry.op))

@@ -58,6 +58,8 @@ class Whole:
         if self._settle is None or message.ref != self._ref:
             return False
         queue, entries = self._sending.queue, self._entries
+        if isinstance(message, Error) and message.code in LATER:
+            queue.doubt(entries)
         queue.land(entries)
         if isinstance(message, Error):
             if message.code not in LATER:  # or it may have landed: the same numbers ask again

@@ -145,3 +145,32 @@ def test_rounds_without_progress_are_counted() -> None:
     queue.answer(applied(1, 1), 1)
     assert queue.end_round() is None
     assert queue.refusals == 0
+
+
+def test_a_dropped_op_that_may_have_arrived_keeps_its_number() -> None:
+    """[ED2] [RP7] Another op under it would be answered as that one."""
+    queue = filled(2)
+    taken(queue)
+    queue.lost()
+    for one in list(queue.unanswered()):
+        queue.drop(one, ValueError())  # type: ignore[arg-type]
+    queue.add(entry("later"))
+    assert taken(queue) == [[3]]
+    assert queue.entry(1) is None
+    queue.answer(Result(n=3, status="rejected", code="gap", expected=1), 0)
+    queue.end_round()
+    assert queue.worn_out
+    assert not queue.has_numbered
+
+
+def test_what_was_refused_behind_one_in_doubt_is_free() -> None:
+    """[ED6]"""
+    queue = filled(3)
+    taken(queue, most_ops=1)
+    first, *others = queue.unanswered()
+    queue.land(others)
+    queue.lost()
+    for one in list(queue.unanswered()):
+        queue.drop(one, ValueError())  # type: ignore[arg-type]
+    queue.purge()
+    assert queue.sent_n == 1

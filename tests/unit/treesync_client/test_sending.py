@@ -312,3 +312,20 @@ def test_an_opening_that_fails_for_now_is_tried_again(server: MiniServer, code: 
     assert ada.pauses == [1]
     ada.settle()
     assert ada.tree.status == "open"
+
+
+def test_an_op_given_up_in_doubt_does_not_lend_its_number(server: MiniServer, ada: MiniClient) -> None:
+    """[ED3] [RP7] It landed, and its answer was lost between here and the server."""
+    ada.edit(insert("n1"))
+    ada.settle()
+    ada.tree.edit(title("n1", "first", 1), "live", 2**32, ada.answers.append)
+    ada.tree.flush()
+    (posted,) = ada.posted
+    server.receive(ada, posted)
+    ada.inbound.clear()
+    ada.tree.hear(Error(ref=posted.ref, tree=7, code="unavailable", why="no answer"))
+    ada.tree.sending.discard()
+    ada.edit(title("n1", "second", 1))
+    ada.settle()
+    assert server.room.tree.nodes["n1"].node.title == "second"
+    assert ada.tree.view().nodes["n1"].node.title == "second"
