@@ -8,6 +8,8 @@
 #   make storm OPS=n        one queue replayed from everywhere at once, for a night
 #   make torture SCHEDULES=n SEED=s   kills, cuts and freezes around real processes, for a night
 #   make bench              the benchmarks; writes benchmarks/RESULTS.md
+#   make lock               requirements.lock from what is installed, after the tests passed with it
+#   make sbom               dist/treesync.cdx.json, the bill of materials of a release (CycloneDX)
 #   make clean              removes what the others made; the data in .treesync stays
 
 PORT ?= 8000
@@ -20,6 +22,9 @@ SEED ?= 0
 WORKERS ?= 2
 TESTS ?= tests
 
+# LOCKED=1: install the exact versions of requirements.lock
+LOCKED ?=
+
 # the first of these that is 3.11 or newer
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
@@ -27,9 +32,10 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 # not compiled at once: that takes a third of the time, and most modules are never imported
-PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile
+PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile \
+	$(if $(LOCKED),--constraint requirements.lock)
 
-.PHONY: run test lint types format simulate storm torture bench clean install
+.PHONY: run test lint types format simulate storm torture bench lock sbom clean install
 
 run: export PORT := $(PORT)
 run: $(VENV)/.run
@@ -60,6 +66,15 @@ torture: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.dev
+	mkdir -p .cache
+	$(BIN)/python -m supply lock > .cache/requirements.lock
+	mv .cache/requirements.lock requirements.lock
+
+sbom: $(VENV)/.dev
+	mkdir -p dist
+	$(BIN)/python -m supply bill > dist/treesync.cdx.json
 
 install: $(VENV)/.dev
 
