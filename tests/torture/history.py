@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ class Invocation(msgspec.Struct):
     user: str
     n: int
     op: dict[str, Any]
+    at: float  # when it was first sent, by the monotonic clock
     answers: list[dict[str, Any]] = []
+    waited: float = 0.0  # seconds from there to its first final answer
 
 
 class History(msgspec.Struct):
@@ -28,7 +31,10 @@ class History(msgspec.Struct):
     wrong: list[str] = []
 
     def invoked(self, user: str, client: str, n: int, op: dict[str, Any]) -> None:
-        self.invocations[client, n] = Invocation(client=client, user=user, n=n, op=op)
+        self.invocations[client, n] = Invocation(client=client, user=user, n=n, op=op, at=time.monotonic())
 
     def answered(self, client: str, n: int, answer: dict[str, Any]) -> None:
-        self.invocations[client, n].answers.append(answer)
+        invocation = self.invocations[client, n]
+        if not invocation.answers:
+            invocation.waited = time.monotonic() - invocation.at
+        invocation.answers.append(answer)

@@ -40,11 +40,15 @@ class Told(msgspec.Struct):
     merged: int
     reconnects: int
     settled: float  # seconds after the last edit and the last fault
+    waited: list[float]  # seconds from an op to its answer, shortest first
     wrong: list[str]
 
 
-async def torture(stage: Stage, seed: int, *, peers: int = 8, ops: int = 300, faults: int = 4) -> Told:
-    """Run a schedule. Everything random in it comes from the seed; the machine's own timing does not."""
+async def torture(
+    stage: Stage, seed: int, *, peers: int = 8, ops: int = 300, faults: int = 4, only: str | None = None
+) -> Told:
+    """Run a schedule. What is random in it comes from the seed; the machine's own timing does not. `only`: no fault but
+    this one."""
     chance = Random(seed)
     made = await stage.instances[0].ask("POST", "/api/v1/trees", _TREE)
     history = History(tree=made["id"])
@@ -54,7 +58,7 @@ async def torture(stage: Stage, seed: int, *, peers: int = 8, ops: int = 300, fa
         peer.start()
     try:
         hands = asyncio.create_task(_edit(everyone, ops, chance), name="hands")
-        await _befall(stage, history, Random(f"{seed}:faults"), faults)
+        await _befall(stage, history, Random(f"{seed}:faults"), faults, [only] if only else sorted(FAULTS))
         await hands
         settled = await _settle(everyone, history)
         states = [await _state(instance, history.tree) for instance in stage.instances]
@@ -75,6 +79,7 @@ async def torture(stage: Stage, seed: int, *, peers: int = 8, ops: int = 300, fa
         merged=sum(answer["status"] == "merged" for answer in answers),
         reconnects=sum(peer.reconnects for peer in everyone),
         settled=settled,
+        waited=sorted(one.waited for one in history.invocations.values()),
         wrong=wrong,
     )
 
@@ -145,10 +150,10 @@ def _other_op(peer: Peer, names: list[str], number: int, chance: Random) -> None
 Fault = Callable[[Stage, Random], Awaitable[None]]
 
 
-async def _befall(stage: Stage, history: History, chance: Random, faults: int) -> None:
+async def _befall(stage: Stage, history: History, chance: Random, faults: int, names: list[str]) -> None:
     for _ in range(faults):
         await asyncio.sleep(0.3 + chance.random() * 0.7)
-        name = chance.choice(sorted(FAULTS))
+        name = chance.choice(names)
         history.faults.append(name)
         await FAULTS[name](stage, chance)
     await stage.calm()
@@ -158,6 +163,12 @@ async def _kill_instance(stage: Stage, chance: Random) -> None:
     instance = chance.choice(stage.instances)
     await instance.kill()
     await instance.start()
+
+
+async def _redeploy(stage: Stage, chance: Random) -> None:
+    """One instance after the other is stopped, as a deploy stops it, and started again."""
+    for instance in stage.instances:
+        assert await instance.restart() == 0
 
 
 async def _freeze_instance(stage: Stage, chance: Random) -> None:
@@ -237,6 +248,7 @@ async def _lose_commits(stage: Stage, chance: Random) -> None:
 
 FAULTS: dict[str, Fault] = {
     "kill -9 of an instance": _kill_instance,
+    "rolling restart": _redeploy,
     "SIGSTOP of an instance": _freeze_instance,
     "clients cut": _cut_clients,
     "clients half-open": _half_open_clients,
