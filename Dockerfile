@@ -1,19 +1,20 @@
 # syntax=docker/dockerfile:1
 FROM python:3.11-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE NOTICE schema.sql ./
+COPY pyproject.toml requirements.lock README.md LICENSE NOTICE schema.sql ./
 COPY server server
 COPY storage storage
 COPY sync sync
 COPY treesync_client treesync_client
 COPY web web
-RUN python -m venv /opt/treesync && /opt/treesync/bin/pip install --no-cache-dir .
+RUN python -m venv /opt/treesync && /opt/treesync/bin/pip install --no-cache-dir --constraint requirements.lock .
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="treesync" \
       org.opencontainers.image.description="A real-time collaborative sync server for trees" \
       org.opencontainers.image.licenses="Apache-2.0"
-# certificates: the database's and the key set's TLS is verified
+# certificates: the database's and the key set's TLS is verified; always the newest, so no version is named
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \

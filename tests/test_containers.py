@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from server.settings import Settings, environment_name
+from supply.lock import HEAD as LOCK_HEAD
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -34,6 +35,14 @@ def services() -> dict[str, str]:
 def test_the_image_has_two_stages_and_leaves_the_build_behind() -> None:
     assert len(re.findall(r"^FROM ", DOCKERFILE, re.M)) == 2
     assert "pip install" not in FINAL
+
+
+def test_the_image_holds_the_versions_of_the_lock_on_a_python_of_one_version() -> None:
+    assert re.search(r"pip install .*--constraint requirements\.lock \.$", DOCKERFILE, re.M)
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
+    assert len(set(bases)) == 1, "compiled packages are copied from the first stage to the second"
+    assert re.fullmatch(r"python:\d+\.\d+-slim", bases[0])
+    assert f"with Python {bases[0][len('python:') : -len('-slim')]}" in LOCK_HEAD, "the lock is made for that Python"
 
 
 def test_the_image_runs_as_nobody_special() -> None:
