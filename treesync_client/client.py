@@ -373,16 +373,16 @@ class Client:
 
     async def _post_edit(self, tree: LiveTree, edit: Edit) -> None:
         """One edit too large for a message. Its answer goes where a socket's would."""
-        answer: ServerMessage
+        answer: Outcome | Error
         try:
-            path, token = f"/trees/{tree.number}/edits", await self._keeper.fresh_token()
-            answer = JSON.decode_server(await self._api.raw("POST", path, token, JSON.encode(edit)))
+            answer = await self._api.edit(edit, await self._keeper.fresh_token())
         except TreesyncError as error:
             answer = Error(code=error.code, why=error.why, tree=tree.number)
-        if isinstance(answer, Outcome | Error):
-            answer.ref = edit.ref
-            tree.core.hear(answer)
-            tree.heard()
+        except Exception as error:  # whatever it was: an edit without any answer would hold up its queue for ever
+            answer = Error(code="unavailable", why=repr(error), tree=tree.number)
+        answer.ref = edit.ref
+        tree.core.hear(answer)
+        tree.heard()
 
 
 connect = Client  # reads better where it is used: `async with connect(url, token) as client`

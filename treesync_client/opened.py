@@ -227,7 +227,7 @@ class OpenTree:
         return True
 
     def _answered(self, entry: Entry, result: Result) -> None:
-        if entry.mode == "replay":
+        if entry.mode == "replay" or entry.dropped:
             self.reporting.answered(entry.place, entry.op, result)
 
     def report(self) -> None:
@@ -250,7 +250,6 @@ class OpenTree:
                 after = self.sending.answered(message)
                 self.following.heard_of(message.seq)
                 self.following.reached(self.replica.seq)
-                self.report()
                 self._go_on(after)
             case Snapshot():
                 self._snapshot(message)
@@ -279,6 +278,7 @@ class OpenTree:
 
     def _go_on(self, after: After, error: Error | None = None) -> None:
         self.replica.hide()
+        self.report()
         match after:
             case "go":
                 self.flush()

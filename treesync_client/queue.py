@@ -14,7 +14,7 @@ import msgspec
 from sync.errors import TreesyncError
 from sync.limits import Limits
 from sync.ops import Op, Text
-from sync.protocol import UNCONSUMED, Mode, Result
+from sync.protocol import UNCONSUMED, Mode, RejectionCode, Result
 from treesync_client.entry import ENVELOPE_BYTES, Entry, Parcel
 from treesync_client.errors import Rejected
 from treesync_client.fields import Busy, folded, text_after, touches
@@ -255,6 +255,12 @@ class Queue:
         entry.dropped = True
         entry.settle(error)
 
+    def refuse_unread(self, entry: Entry, code: str, why: str) -> None:
+        """The server, or what stands before it, cannot read it: it is kept among what was rejected."""
+        self.drop(entry, Rejected(why, code=code, op=entry.op))
+        known: RejectionCode = "too_large" if code == "too_large" else "invalid"
+        self.answered(entry, Result(n=entry.n or 0, status="rejected", code=known, why=why))
+
     def give_up(self, error: TreesyncError) -> None:
         """Tell everyone who waits; the ops stay."""
         for entry in list(self.unanswered()):
@@ -288,9 +294,8 @@ class Queue:
 
     def _free_behind(self, first: Entry) -> None:
         """Its number and those behind it, above the last that may be used."""
-        used = max(
-            (one.n for one in self._entries if one.n and (one.doubtful or one.settled_at is not None)), default=0
-        )
+        asked = (one for one in self._entries if one.doubtful or one.settled_at is not None)
+        used = max((one.n or 0 for one in asked), default=0)
         behind = False
         for entry in self._entries:
             behind = behind or entry is first

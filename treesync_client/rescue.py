@@ -86,7 +86,8 @@ class Rescue:
 
     @property
     def rejected(self) -> list[Reported]:
-        """Replayed ops that were rejected for good, with the reason, until they are dismissed."""
+        """Replayed ops that were rejected for good, and any that the server could not read, with the reason, until they
+        are dismissed."""
         return self.core.reporting.report.rejected
 
     def dismiss(self, op: ops.Op) -> None:

@@ -19,6 +19,7 @@ from treesync_client.queue import Queue
 
 _STALE_ROUNDS = 3  # refusals as `stale` before the tree is opened again: catching up takes a moment, a restore stays
 LATER = frozenset({"rate", "unavailable", "internal"})  # an `error` with one of these is over after a while
+_TOKEN = frozenset({"unauthorised", "expired"})  # and one of these when there is a new token
 
 # What to do after a round: send the next, wait first, open the tree again, take the tree for lost, or nothing
 After = Literal["go", "wait", "open", "end", "stay"]
@@ -76,8 +77,8 @@ class Sending:
         return ref in self._flights
 
     def failed(self, error: Error) -> After:
-        """An edit was answered by an error: it had no effect, and none of its numbers is used. But where the answer came
-        by HTTP, `unavailable` may be of something between here and the server."""
+        """An edit was answered by an error: it had no effect, and none of its numbers is used. But `unavailable` may
+        be said by HTTP of an edit that arrived."""
         assert isinstance(error.ref, int), "only what was sent fails"
         flight = self._flights.pop(error.ref)
         if error.code in LATER:
@@ -90,13 +91,13 @@ class Sending:
                 return "end"
             case "replaced":
                 return "stay"  # a notice says the same of the whole socket
-            case code if code in LATER:
+            case code if code in LATER | _TOKEN:
                 self.queue.refused_code = code
             case code if len(flight) > 1:  # one of them is at fault: look for it by halves
                 self._most_ops = max(1, len(flight) // 2)
                 self.queue.refused_code = code
             case code:
-                self.queue.drop(flight[0], Rejected(error.why, code=code, op=flight[0].op))
+                self.queue.refuse_unread(flight[0], code, error.why)
         return self._end_round()
 
     def _end_round(self) -> After:

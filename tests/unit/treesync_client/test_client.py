@@ -10,7 +10,7 @@ import pytest
 
 from sync.codec import JSON, MSGPACK, Codec
 from sync.identity import TreeKey
-from sync.protocol import Edit
+from sync.protocol import Edit, Outcome
 from tests.hubs import Deployment, root
 from tests.lines import Network, agree, landed
 from tests.waiting import until
@@ -24,6 +24,7 @@ from treesync_client import (
     Rejected,
     Unavailable,
 )
+from treesync_client.link.http import Api
 
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK])
@@ -237,3 +238,24 @@ async def test_a_fault_of_the_client_is_told_to_who_waits(network: Network, key:
             tree.core.hear = None  # type: ignore[method-assign,assignment]
             with pytest.raises(Disconnected, match="a fault of the client"):
                 await tree.update("root", title="Here")
+
+
+async def test_whatever_befalls_an_edit_by_http_it_goes_again(
+    deployment: Deployment, key: TreeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[HT2] A fault below that nobody foresaw does not hold up the queue."""
+    network = Network(deployment, MSGPACK)
+    tried: list[Edit] = []
+
+    async def broken(api: Api, edit: Edit, token: str) -> Outcome:
+        tried.append(edit)
+        raise ValueError("a header that cannot be sent")
+
+    monkeypatch.setattr(Api, "edit", broken)
+    async with network.client() as ada:
+        tree = await ada.open(key.tree)
+        tree.core.sending.message_bytes = 2048
+        tree.insert("n1", parent="root", type="metric", title="One", description="x" * 4_000)
+        await until(lambda: len(tried) > 1, "it is tried again")
+        assert len(tree.unanswered) == 1
+        tree.discard()

@@ -167,7 +167,7 @@ def test_what_was_refused_behind_one_in_doubt_is_free() -> None:
     """[ED6]"""
     queue = filled(3)
     taken(queue, most_ops=1)
-    first, *others = queue.unanswered()
+    _, *others = queue.unanswered()
     queue.land(others)
     queue.lost()
     for one in list(queue.unanswered()):

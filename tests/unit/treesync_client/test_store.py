@@ -12,8 +12,9 @@ import pytest
 from msgspec import UNSET
 
 from sync import ops
+from sync.protocol import Error
 from tests.mini_server import MiniClient, MiniServer
-from tests.opened_trees import insert, title
+from tests.opened_trees import insert, sent, title
 from treesync_client.errors import StoreFailed, StoreInUse, StoreOfAnother
 from treesync_client.results import Landed, Unstored
 from treesync_client.store.file import VERSION, KeptAside
@@ -346,3 +347,46 @@ def test_a_report_outlives_its_process(server: MiniServer, path: Path, opened: l
     assert third.tree.reporting.complete
     assert report.counts == {"applied": 1, "conflict": 1}
     assert [type(entry.op) for entry in report.entries] == [ops.Text, ops.Update]
+
+
+def failing(server: MiniServer, path: Path, opened: list[Stored], code: str) -> Stored:
+    """A title typed offline goes after a restart, and its edit is answered by an error."""
+    first = again(server, path, opened)
+    first.connect()
+    first.edit(insert("n1"))
+    first.client.settle()
+    first.tree.save()
+    first.client.cut()
+    first.edit(title("n1", "what a person wrote", 1))
+    second = again(server, path, opened)
+    second.client.connect()
+    while not sent(second.client):
+        (second.client.send_one if second.client.outbound else second.client.hear_one)()
+    (edit,) = sent(second.client)
+    second.client.outbound.clear()
+    second.tree.hear(Error(ref=edit.ref, tree=7, code=code, why="of a proxy"))
+    assert second.tree.save()
+    return second
+
+
+@pytest.mark.parametrize("code", ["unauthorised", "expired", "unavailable"])
+def test_an_edit_waits_for_a_token_that_is_taken(
+    server: MiniServer, path: Path, opened: list[Stored], code: str
+) -> None:
+    """[ED6] [RP9]"""
+    failing(server, path, opened, code).client.settle()
+    assert server.room.tree.nodes["n1"].node.title == "what a person wrote"
+
+
+@pytest.mark.parametrize(("code", "told"), [("too_large", "too_large"), ("bad_message", "invalid"), ("odd", "invalid")])
+def test_what_cannot_be_read_is_kept_as_rejected(
+    server: MiniServer, path: Path, opened: list[Stored], code: str, told: str
+) -> None:
+    """[ED14] [RP10] Its content is in the file until its person has seen it."""
+    one = failing(server, path, opened, code)
+    one.client.settle()
+    one.tree.save()
+    one = again(server, path, opened)
+    assert not list(one.tree.queue.unanswered())
+    (kept,) = one.tree.reporting.report.rejected
+    assert (kept.code, kept.op.set) == (told, {"title": "what a person wrote"})  # type: ignore[union-attr]
