@@ -1,8 +1,9 @@
 """One SQLite file: its lock, its version, whose it is, and one transaction at a time.
 
-The calls are synchronous, on the loop: a commit is one write and one fsync of a few kB, a few milliseconds. In a thread
-of its own an edit could be sent, answered or undone between two halves of being stored; what is larger, a snapshot,
-comes and is written in parts. WAL with `synchronous = FULL`: what is committed survives the machine's death too.
+The calls are synchronous, on the loop: a commit is a few kB and three fsyncs, a few milliseconds. In a thread of its
+own an edit could be sent, answered or undone between two halves of being stored; what is larger, a snapshot, comes and
+is written in parts. `synchronous = FULL`: what is committed survives the machine's death too. And it is in the file
+itself, which is why there is no write-ahead log: one that is left by a crash is lost when the file is renamed or copied.
 
 `locking_mode = EXCLUSIVE` holds SQLite's own lock on the file as long as it is open: the kernel gives it back when the
 process dies, however it dies, and knows the file by its inode, under whichever path (sqlite.org/pragma.html).
@@ -143,7 +144,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN EXCLUSIVE")  # from here on nobody else has it
         _check(connection, path)
         connection.execute("COMMIT")
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()

@@ -156,7 +156,7 @@ def test_one_file_has_one_process(server: MiniServer, path: Path, opened: list[S
 def test_nobody_else_reads_it(server: MiniServer, path: Path, opened: list[Stored]) -> None:
     again(server, path, opened).connect()
     modes = {one.name: one.stat().st_mode & 0o777 for one in path.parent.glob("queue.db*")}
-    assert modes == {"queue.db": 0o600, "queue.db-wal": 0o600}
+    assert modes == {"queue.db": 0o600, "queue.db-journal": 0o600}
 
 
 def test_a_file_belongs_to_one_person(server: MiniServer, path: Path, opened: list[Stored]) -> None:
