@@ -8,7 +8,7 @@ merged, an op that was set aside) is a change like any other to the deltas behin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -87,16 +87,20 @@ class Drafts:
                     entry.below = text
                 text = _above(entry, field, text)
 
-    def goes_without_saying(self, entry: Entry) -> bool:
-        """Whether `settle_below` would find the text below it."""
-        assert isinstance(entry.op, Text), "only a delta stands on a text"
+    def going_without_saying(self, entries: Iterable[Entry]) -> set[Entry]:
+        """Those deltas of them of which `settle_below` would find the text below; each of their fields is walked once."""
+        asked = {entry for entry in entries if isinstance(entry.op, Text)}
+        if not asked:
+            return set()
         self.look()
-        field, text = (entry.op.node, entry.op.path), None
-        for one in self._waiting(field):
-            if one is entry:
-                break
-            text = _above(one, field, text or "")
-        return text is None or text == entry.below
+        found: set[Entry] = set()
+        for field in {(entry.op.node, entry.op.path) for entry in asked if isinstance(entry.op, Text)}:
+            text: str | None = None
+            for entry in self._waiting(field):
+                if entry in asked and (text is None or text == entry.below):
+                    found.add(entry)
+                text = _above(entry, field, text or "")
+        return found
 
     def _level(self, field: Field, change: Delta | None = None) -> None:
         """Bring the deltas that stand on confirmed text level with it; what is behind a queued value waits for what

@@ -159,7 +159,8 @@ class Keeping:
         """Write all that differs from the file. Raises StoreFailed: then all of it still differs."""
         writing = Writing(self.kept)
         changed = [entry for entry in self._queue if entry.unsaved and entry.settled_at is None and not entry.dropped]
-        writing.entries = [self._kept(entry) for entry in changed]
+        unsaid = self._following.drafts.going_without_saying(changed)
+        writing.entries = [_kept(entry, says_below=entry not in unsaid) for entry in changed]
         writing.dropped = list(self._queue.removed)
         writing.frames = list(self._frames)
         writing.parts = [self._parts[0]] if self._slowly and self._parts else list(self._parts)
@@ -175,22 +176,6 @@ class Keeping:
                 self.kept.sent_n, self.kept.generation, self.kept.reported = before
                 raise
             self._saved(writing, changed)
-
-    def _kept(self, entry: Entry) -> KeptEntry:
-        """For the file. The text below a delta is kept where confirmed state does not say it."""
-        local = below = None
-        if isinstance(entry.op, Text):
-            local = entry.local
-            below = None if self._following.drafts.goes_without_saying(entry) else entry.below
-        return KeptEntry(
-            place=entry.place,
-            n=entry.n,
-            mode=entry.mode,
-            hidden=entry.hidden,
-            op=entry.op,
-            local=local,
-            below=below,
-        )
 
     def _differs(self, writing: Writing) -> bool:
         kept, queue = self.kept, self._queue
@@ -220,6 +205,20 @@ class Keeping:
             self._parts.popleft()
         if writing.level is not None:
             self._level = None
+
+
+def _kept(entry: Entry, *, says_below: bool) -> KeptEntry:
+    """For the file. The text below a delta is kept where confirmed state does not say it."""
+    is_delta = isinstance(entry.op, Text)
+    return KeptEntry(
+        place=entry.place,
+        n=entry.n,
+        mode=entry.mode,
+        hidden=entry.hidden,
+        op=entry.op,
+        local=entry.local if is_delta else None,
+        below=entry.below if is_delta and says_below else None,
+    )
 
 
 def _slices(state: State) -> Iterator[State]:

@@ -3,7 +3,7 @@
 The calls are synchronous, on the loop: a commit is a few kB and three fsyncs, a few milliseconds. In a thread of its
 own an edit could be sent, answered or undone between two halves of being stored; what is larger, a snapshot, comes and
 is written in parts. `synchronous = FULL`: what is committed survives the machine's death too. And it is in the file
-itself, which is why there is no write-ahead log: one that is left by a crash is lost when the file is renamed or copied.
+itself, which is why there is no write-ahead log: a crash leaves one, and renaming or copying the file loses it.
 
 `locking_mode = EXCLUSIVE` holds SQLite's own lock on the file as long as it is open: the kernel gives it back when the
 process dies, however it dies, and knows the file by its inode, under whichever path (sqlite.org/pragma.html).

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from sync import ops
+from tests.mini_server import MiniServer
+from tests.opened_trees import entered
+from treesync_client.drafts import Drafts
 from treesync_client.store.kept import KeptEntry, Store, Writing
 
 
@@ -56,4 +59,29 @@ def test_a_log_that_is_left_by_a_crash_is_read_once(path: Path) -> None:
     store.write(writing(store, 6))
     assert [place for (place,) in store.file.rows("SELECT place FROM queue")] == [5, 6]
     assert not crashed.with_name("crashed.db-wal").exists()
+    store.close()
+
+
+def test_a_save_looks_at_the_queue_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[RP9] And not once for each of the deltas in it."""
+    client = entered(MiniServer())
+    nodes = [ops.ImportedNode(id=f"n{number}", type="metric", title="T") for number in range(20)]
+    client.edit(ops.Import(n=1, base=0, nodes=nodes))
+    client.settle()
+    store = Store.open(path)
+    client.tree.keep(store)
+    client.cut()
+    for node in nodes:
+        client.edit(ops.Text(n=1, base=1, node=node.id, path="description", delta=["x"]))
+    looks: list[str] = []
+    looked = Drafts.look
+
+    def look(drafts: Drafts) -> None:
+        looks.append("look")
+        looked(drafts)
+
+    monkeypatch.setattr(Drafts, "look", look)
+    assert client.tree.save()
+    assert len(looks) == 1
+    assert store.file.rows("SELECT count(*) FROM queue") == [(20,)]
     store.close()
