@@ -21,6 +21,7 @@ from tests.torture.stage import TENANT, Instance, Stage
 SETTLE_SECONDS = (
     10.0  # after the last edit and the last fault, until every queue is empty and every peer agrees (reliability B9)
 )
+FOLLOW_SECONDS = 5.0  # an instance is level with the database, without Redis too (BR11)
 _FIRST_CHARACTER = 0xF0000  # private use, outside the BMP: each typed character is its own, and two UTF-16 units long
 _TREE = {
     "name": "Torture",
@@ -61,7 +62,7 @@ async def torture(
         await _befall(stage, history, Random(f"{seed}:faults"), faults, [only] if only else sorted(FAULTS))
         await hands
         settled = await _settle(everyone, history)
-        states = [await _state(instance, history.tree) for instance in stage.instances]
+        states = [await _level_state(instance, history.tree, everyone[0]) for instance in stage.instances]
         log = await stage.log(history.tree)
         wrong = violations(history, log, states, everyone) if settled < SETTLE_SECONDS else list(history.wrong)
     finally:
@@ -89,10 +90,17 @@ def _peer(user: str, ports: list[int], history: History, chance: Random) -> Peer
     return Peer(user, ports, token, history, chance)
 
 
-async def _state(instance: Instance, tree: int) -> dict[str, Any]:
-    answer: dict[str, Any] = await instance.ask("GET", f"/api/v1/trees/{tree}")
-    answer["state"]["nodes"].sort(key=lambda node: node["id"])
-    return answer
+async def _level_state(instance: Instance, tree: int, peer: Peer) -> dict[str, Any]:
+    """What an instance answers once it has come as far as a peer: where nobody is connected to it and Redis was away, it
+    may take FOLLOW_SECONDS."""
+    began = time.monotonic()
+    while True:
+        answer: dict[str, Any] = await instance.ask("GET", f"/api/v1/trees/{tree}")
+        answer["state"]["nodes"].sort(key=lambda node: node["id"])
+        answer["state"]["connections"].sort(key=lambda connection: connection["id"])
+        if answer["position"] == peer.position or time.monotonic() - began > FOLLOW_SECONDS:
+            return answer
+        await asyncio.sleep(0.05)
 
 
 async def _settle(everyone: list[Peer], history: History) -> float:
