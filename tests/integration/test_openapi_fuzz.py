@@ -16,7 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
-from schemathesis.checks import not_a_server_error
+from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
@@ -37,8 +37,8 @@ CHECKS = [
     status_code_conformance,
     content_type_conformance,
     response_schema_conformance,
-    negative_data_rejection,
 ]
+EDIT = "edit_tree"  # what is wrong with an op is said in its result, and the others land (ED12)
 Cases = st.SearchStrategy[Case[Any]]
 Operation = APIOperation[Any, Any, Any, Any]
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
@@ -93,7 +93,7 @@ def cases_of(operation: Operation, mode: GenerationMode, known: dict[str, Any]) 
     return st.one_of(operation.as_strategy(mode, path_parameters=taken), anything) if taken else anything
 
 
-def ask_all(cases: Cases, url: str, bearer: str) -> set[int]:
+def ask_all(cases: Cases, checks: list[CheckFunction], url: str, bearer: str) -> set[int]:
     """The statuses that were answered."""
     statuses: set[int] = set()
 
@@ -102,7 +102,7 @@ def ask_all(cases: Cases, url: str, bearer: str) -> set[int]:
     def ask(case: Case[Any]) -> None:
         case.body = with_whole_numbers(case.body)
         answer = case.call(base_url=url, session=session, headers={"Authorization": f"Bearer {bearer}"})
-        case.validate_response(answer, checks=CHECKS)
+        case.validate_response(answer, checks=checks)
         statuses.add(answer.status_code)
 
     with requests.Session() as session:
@@ -138,5 +138,6 @@ async def test_every_answer_is_one_that_is_described(instance: Command) -> None:
         may_be_wrong = bool(described["parameters"]) or "requestBody" in described
         for mode in (POSITIVE, NEGATIVE) if may_be_wrong else (POSITIVE,):
             cases = cases_of(operation, mode, await known_things(instance))
-            statuses = await asyncio.to_thread(ask_all, cases, instance.url, bearer)
+            checks = CHECKS if described["operationId"] == EDIT else [*CHECKS, negative_data_rejection]
+            statuses = await asyncio.to_thread(ask_all, cases, checks, instance.url, bearer)
             assert mode is NEGATIVE or min(statuses) < 300, (operation.label, statuses)
