@@ -91,8 +91,8 @@ def _peer(user: str, ports: list[int], history: History, chance: Random) -> Peer
 
 
 async def _level_state(instance: Instance, tree: int, peer: Peer) -> dict[str, Any]:
-    """What an instance answers once it has come as far as a peer: where nobody is connected to it and Redis was away, it
-    may take FOLLOW_SECONDS."""
+    """What an instance answers once it has come as far as a peer: where nobody is connected to it and Redis was away,
+    that may take FOLLOW_SECONDS."""
     began = time.monotonic()
     while True:
         answer: dict[str, Any] = await instance.ask("GET", f"/api/v1/trees/{tree}")
