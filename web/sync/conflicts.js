@@ -11,6 +11,7 @@ export class Inbox {
   #asked = new Map(); // ref to { resolve, reject } of a decision under way
   #refs = 0;
   #listed = null; // [records, what it was made of]
+  #news = null; // ids heard since the list was asked for: what is known of them is newer than the list
 
   constructor(number, host, core, tell) {
     this.#number = number;
@@ -28,6 +29,7 @@ export class Inbox {
 
   /** The tree was opened: what the server counts is listed by HTTP. */
   async opened() {
+    const news = (this.#news = new Set());
     if (!this.#core().openConflicts) return this.#replace([]);
     try {
       const found = [];
@@ -36,7 +38,9 @@ export class Inbox {
         found.push(...page.conflicts);
         next = page.next === null || page.next === undefined ? null : `?before=${page.next}`;
       }
-      this.#replace(found);
+      if (news !== this.#news) return; // opened again since: that list comes too
+      const heard = [...this.#records.values()].filter((one) => news.has(one.id));
+      this.#replace([...found.filter((one) => !news.has(one.id)), ...heard]);
     } catch {
       // no network for a moment: the tree is opened again after it
     }
@@ -56,6 +60,7 @@ export class Inbox {
   hear(message) {
     if (message.type === "conflict") {
       const record = message.conflict;
+      this.#news?.add(record.id);
       if (record.closed) this.#records.delete(record.id);
       else this.#records.set(record.id, record);
       this.#listed = null;
@@ -67,6 +72,7 @@ export class Inbox {
     this.#asked.delete(message.ref);
     if (message.type === "error") asked.reject(failed(message));
     else {
+      this.#news?.add(message.conflict);
       this.#records.delete(message.conflict);
       this.#listed = null;
       asked.resolve(message.closed);
