@@ -104,6 +104,7 @@ async function linked(token = "t", script = async () => {}) {
     ready: async () => {},
     hello: (given) => ({ type: "hello", token: given }),
     welcomed: () => told.push("welcomed"),
+    renewed: () => told.push("renewed"),
     hear: (message) => told.push(message),
     lost: () => told.push("lost"),
     became: (state) => told.push(state),
@@ -200,7 +201,7 @@ test("[HS7] a token is replaced before it ends, by the server's times alone", as
         [{ type: "auth", token: "t2" }],
       );
       socket().say(welcome());
-      equal([sockets.length, told, link.state], [1, ["welcomed", "online"], "online"], "its owner need not know");
+      equal([sockets.length, told, link.state], [1, ["welcomed", "online", "renewed"], "online"]);
     },
   );
 });

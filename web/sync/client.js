@@ -2,7 +2,7 @@
 
 import { newId } from "./editing.js";
 import { ferry } from "./ferry.js";
-import { request } from "./http.js";
+import { RequestFailed, request } from "./http.js";
 import { Link } from "./link.js";
 import { openStore, rememberIdentity, rememberedIdentity } from "./store.js";
 import { TokenSource } from "./token.js";
@@ -108,6 +108,7 @@ export class Client extends EventTarget {
       ready: () => this.#ready(),
       hello: (token) => ({ type: "hello", protocol: 1, token, client_id: this.clientId, client: this.#options.client }),
       welcomed: (message) => this.#welcomed(message),
+      renewed: () => this.#each((tree) => tree.release()),
       hear: (message) => this.#hear(message),
       lost: () => this.#each((tree) => tree.lost()),
       became: (state, why = "") => this.#became(state, why),
@@ -235,13 +236,16 @@ export class Client extends EventTarget {
     };
   }
 
-  // An edit too large for a message [SEMANTICS 28]. Its answer goes where a socket's would.
+  // An edit too large for a message [SEMANTICS 28]. Its answer goes where a socket's would. Access to the tree is the
+  // socket's to tell: by HTTP the op alone is refused.
   async #post(tree, { type, tree: number, ref, ...edit }) {
     try {
       const outcome = await this.request("POST", `/trees/${number}/edits`, edit);
+      if (!Array.isArray(outcome?.results)) throw new RequestFailed({ detail: "an answer that is not the server's" });
       tree.hear({ ...outcome, type: "outcome", tree: number, ref });
     } catch (error) {
-      tree.hear({ type: "error", code: error.code, why: error.why ?? String(error), tree: number, ref });
+      const { code = "unavailable", why = String(error), status = 0 } = error;
+      tree.hear({ type: "error", code, why, status, tree: number, ref });
     }
   }
 

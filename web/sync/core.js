@@ -260,6 +260,12 @@ export class OpenTree {
     if (this.mayWrite) this.queue.release();
   }
 
+  /** There is another token: what was refused to the old one goes again. */
+  release() {
+    if (this.mayWrite) this.queue.release();
+    this.flush();
+  }
+
   #ops(frame) {
     if (this.status !== "open" || frame.seq <= this.seq) return; // what came before `open` was answered is told again
     if (frame.after > this.seq) return this.#askAgain(); // a gap: the log fills it
@@ -321,11 +327,21 @@ export class OpenTree {
   }
 
   #error(error) {
-    if (this.#sending.owns(error.ref)) return this.#go(this.#sending.failed(error), error);
+    if (this.#sending.owns(error.ref)) return this.#refused(error);
     const isOpening = this.status === "opening" && error.ref === this.#openRef;
     if (isOpening && isPassing(error.code)) return this.#askLater(++this.#failures);
     const isOver = error.code === "not_found" || error.code === "forbidden"; // no longer ours to see, or put out
     if (isOpening || (error.ref === undefined && isOver)) this.#end(error);
+  }
+
+  #refused(error) {
+    const { unread, next } = this.#sending.failed(error);
+    if (unread) {
+      withdraw(this.queue, unread, this.confirmed, this.#outside.carried);
+      this.queue.refuseUnread(unread, error);
+      this.#reach();
+    }
+    this.#go(next, error);
   }
 
   // What is unanswered stays in the queue.

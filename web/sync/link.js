@@ -29,8 +29,8 @@ export class Link {
   #hints = null;
 
   /**
-   * `owner.ready()` resolves when a hello can be said, `owner.hello(token)` answers it; `owner.welcomed(message)`, `owner.hear(message)`, `owner.lost()` and
-   * `owner.became(state, why)` are told what happens. `token.get(isFresh)` resolves to a token.
+   * `owner.ready()` resolves when a hello can be said, `owner.hello(token)` answers it; `owner.welcomed(message)`,
+   * `owner.renewed()` (a fresh token was taken), `owner.hear(message)`, `owner.lost()` and `owner.became(state, why)` are told what happens. `token.get(isFresh)` resolves to a token.
    */
   constructor(url, token, owner) {
     this.#url = url;
@@ -125,7 +125,7 @@ export class Link {
     const isFirst = this.state !== "online";
     this.#badTokens = 0;
     this.#renewIn(Date.parse(message.expires_at) - Date.parse(message.server_time));
-    if (!isFirst) return; // the answer to a fresh token
+    if (!isFirst) return this.#owner.renewed(); // the answer to a fresh token
     this.#timers.steady = setTimeout(() => (this.#failures = 0), STEADY_MS);
     this.#ping(PING_MS);
     this.state = "online";

@@ -173,6 +173,12 @@ export class Queue {
     if (code === "forbidden") entry.held = true;
   }
 
+  /** Refused whole, for want of a right: they keep their numbers, and wait until it is back. */
+  hold(entries, { code, why }) {
+    for (const entry of entries) Object.assign(entry, { held: true, refusal: { code, why } });
+    this.refusedCode = "forbidden";
+  }
+
   #keepRefused(entry, { code, why = "" }) {
     entry.refusal = { code, why };
     entry.isRefused = true;

@@ -5,6 +5,9 @@
 
 const STALE_ROUNDS = 3; // refusals as `stale` before the tree is opened again: catching up takes a moment, a restore stays
 const LATER = new Set(["rate", "unavailable", "internal"]); // an `error` with one of these is over after a while
+const HOLDING = new Set(["unauthorised", "expired"]); // the op waits for another token
+// A notice says of the whole socket that it was replaced.
+const ENDS = { not_open: "open", epoch: "open", not_found: "end", forbidden: "end", replaced: "stay" };
 
 /** Whether an `error` with this code is over after a while. */
 export function isPassing(code) {
@@ -54,20 +57,22 @@ export class Sending {
     return { settled, next: this.#endRound() };
   }
 
-  /** An edit was answered by an error: it had no effect, and none of its numbers is used. Answers what to do next. */
+  /**
+   * An edit was answered by an error: it had no effect, and none of its numbers is used. { unread, next }: the op that
+   * the server will never take, where there is one, and what to do next.
+   */
   failed(error) {
     const flight = this.#flights.get(error.ref);
     this.#flights.delete(error.ref);
     this.#queue.land(flight);
-    if (error.code === "not_open" || error.code === "epoch") return "open";
-    if (error.code === "not_found" || error.code === "forbidden") return "end";
-    if (error.code === "replaced") return "stay"; // a notice says the same of the whole socket
-    if (LATER.has(error.code)) this.#queue.refusedCode = error.code;
+    if (HOLDING.has(error.code) || error.status === 403) this.#queue.hold(flight, error);
+    else if (ENDS[error.code]) return { unread: null, next: ENDS[error.code] };
+    else if (LATER.has(error.code)) this.#queue.refusedCode = error.code;
     else if (flight.length > 1) {
       this.#mostOps = Math.max(1, flight.length >> 1); // one of them is at fault: look for it by halves
       this.#queue.refusedCode = error.code;
-    } else this.#queue.refuseUnread(flight[0], error);
-    return this.#endRound();
+    } else return { unread: flight[0], next: this.#endRound() };
+    return { unread: null, next: this.#endRound() };
   }
 
   #endRound() {

@@ -249,6 +249,12 @@ export class Tree extends Editing {
     if (["version", "progress", "insight"].includes(message.type)) this.#tell(message.type, message);
   }
 
+  /** There is another token. */
+  release() {
+    this.#core.release();
+    this.#restate();
+  }
+
   lost() {
     this.#core.lost();
     this.#inbox.lost();
