@@ -78,6 +78,10 @@ class Client:
     come back, `open_timeout` is for the first socket. `client_id` names a queue that is kept elsewhere. `store` is the
     path of a file in which queue and trees are kept: then nothing that was done is lost with the process, and a tree
     that was open before opens without network. One file is for one server, tenant and user, and one process at a time.
+    A copy goes on under a client_id of its own. What had been sent before it was made is the original's to finish
+    (`LiveTree.uncertain`). What had no number yet goes from both, as two people's edits would: a text typed is there
+    twice, a second insert of one id is rejected as `exists`, an update to the same value changes nothing. So
+    move a file rather than copy it, or `discard` in one of the two before it connects.
     """
 
     def __init__(

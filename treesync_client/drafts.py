@@ -88,7 +88,7 @@ class Drafts:
                 text = _above(entry, field, text)
 
     def going_without_saying(self, entries: Iterable[Entry]) -> set[Entry]:
-        """Those deltas of them of which `settle_below` would find the text below; each of their fields is walked once."""
+        """Those deltas of them of which `settle_below` would find the text below; each field is walked once."""
         asked = {entry for entry in entries if isinstance(entry.op, Text)}
         if not asked:
             return set()

@@ -20,8 +20,9 @@ Settle = Callable[[Answer | TreesyncError], None]
 
 
 class Entry:
-    """One op and what is known of it. Once it is sent `op` never changes (SEMANTICS 14); of a text op, `local` is the
-    delta as it would be made now, on the text `below`."""
+    """One op and what is known of it. Once it is sent `op` never changes (SEMANTICS 14), but where the
+    server has said that it did not use its number (TX13); of a text op, `local` is the delta as it would be made now,
+    on the text `below`."""
 
     __slots__ = (
         "below",

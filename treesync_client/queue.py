@@ -38,6 +38,7 @@ class Queue:
         self._entries: deque[Entry] = deque()
         self._by_number: dict[int, Entry] = {}
         self._flying = 0
+        self._stale: Entry | None = None  # the delta that was refused as such in this round
 
     # ---- reading
 
@@ -218,6 +219,8 @@ class Queue:
             self.worn_out = True
         if code != "gap" or self.refused_code is None:
             self.refused_code = code
+        if code == "stale" and isinstance(entry.op, Text):
+            self._stale = entry
         if code == "forbidden":
             entry.held = True
             entry.settle(Rejected(result.why or "", code=code, op=entry.op, kept=True))
@@ -229,6 +232,10 @@ class Queue:
         self.refusals += 1
         if self.worn_out:
             self._free_numbers()
+        if self._stale is not None and self._stale.n is not None:
+            self._known_n = self._stale.n - 1
+            self._free_numbers()  # unchanged it would be refused again: it is numbered and measured anew (TX13)
+        self._stale = None
         return self.refused_code
 
     def entry(self, n: int) -> Entry | None:
@@ -334,7 +341,7 @@ class Queue:
         return next(numbered, self.sent_n + 1)
 
     def _free_numbers(self) -> None:
-        """What the server has not used was never applied, and goes under the next client_id."""
+        """What the server has not used was never applied, and is numbered again."""
         for entry in list(self.unanswered()):
             if entry.n is not None and entry.n > self._known_n and not entry.flying:
                 self._unnumber(entry)

@@ -243,3 +243,24 @@ def test_a_field_that_is_no_text_any_more_sets_the_delta_aside_with_its_content(
     ada.edit(title("n1", "goes on", 2))
     ada.settle()
     assert isinstance(ada.answers[-1], Landed)
+
+
+def test_a_delta_that_was_refused_as_stale_is_measured_anew() -> None:
+    """[TX13] It stood on a text from before an own op that was given up and had landed all the same: sent unchanged it
+    would be refused for ever."""
+    server = MiniServer()
+    ada = entered(server)
+    ada.edit(insert("n1", description="text"))
+    ada.settle()
+    ada.edit(ops.Text(n=1, base=1, node="n1", path="description", delta=[4, " once"]))
+    ada.send_one()
+    ada.cut()
+    ada.tree.sending.discard()
+    ada.edit(ops.Text(n=1, base=1, node="n1", path="description", delta=["more "]))
+    ada.edit(title("n1", "after it", 1))
+    ada.connect()
+    ada.settle()
+    assert server.room.tree.nodes["n1"].node.description == "more text once"
+    assert server.room.tree.nodes["n1"].node.title == "after it"
+    assert ada.tree.replica.digest == server.room.tree.digest
+    assert ada.client_id == "a1"
