@@ -103,10 +103,10 @@ def _reparent(tree: Tree, op: ops.Move, held: Held, parent: str | None, asking: 
     if held.deleted is not None and asking.mode == "replay":
         raise SetAside(_placement_conflict(held, op, asking), "node_missing")
     moved, _ = _placed_by_others(held, ORDER, asking)
-    if moved > op.base and asking.mode == "replay":
+    reparented, by = _placed_by_others(held, PARENT, asking)
+    if max(moved, reparented) > op.base and asking.mode == "replay":
         raise SetAside(_placement_conflict(held, op, asking))
     lost: dict[str, Lost] = {}
-    reparented, by = _placed_by_others(held, PARENT, asking)
     if reparented > op.base:
         lost[PARENT] = Lost(value=held.node.parent, by=by, seq=reparented)
     check_depth(tree, parent, height(tree, op.node), asking.limits)
@@ -118,13 +118,14 @@ def _reparent(tree: Tree, op: ops.Move, held: Held, parent: str | None, asking: 
 
 
 def _placed_by_others(held: Held, path: str, asking: Asking) -> tuple[int, str]:
-    """(seq, user) of the newest placement by someone else; making the node is none."""
+    """(seq, user) of the placement that stands, if it is someone else's; making the node is none, nor is what this
+    client has placed anew itself."""
     mark = held.marks.get(path)
-    return (0, "") if mark is None else mark.by_others(asking.user, asking.client)
+    return (mark.seq, mark.user) if mark is not None and mark.unseen(asking.user, asking.client, 0) else (0, "")
 
 
 def _placement_conflict(held: Held, op: ops.Move, asking: Asking) -> dict[str, ConflictPath]:
-    seq, by = _placed_by_others(held, ORDER, asking)
+    seq, by = max(_placed_by_others(held, path, asking) for path in (ORDER, PARENT))
     mine = {"parent": held.node.parent if op.parent is UNSET else op.parent}
     if op.after is not UNSET:
         mine["after"] = op.after

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from sync import effects, ops
 from sync.backlog import Backlog, Thing
 from sync.limits import VALUE_DEPTH
-from sync.marks import CREATED, Marks, mark_of
+from sync.marks import CREATED, Mark, Marks, mark_of
 from sync.merge import merged
 from sync.nodes import Details, Node
 from sync.protocol import ConflictPath, Lost
@@ -49,7 +49,7 @@ def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
     changed, unset = _what_differs(held.node, changed, unset)
     if not changed and not unset:
         return UNCHANGED
-    lost = _lost(held.node, held.marks, changed, unset, op, asking)
+    lost = _lost(op.node, held.node, held.marks, changed, unset, op, asking)
     if lost and asking.mode == "replay":
         return _merge(held, op, changed, unset, lost, asking)
     return Verdict(
@@ -105,7 +105,7 @@ def configure(tree: Tree, op: ops.Configure, asking: Asking) -> Verdict:
     changed, unset = _what_differs(held.details, changed, unset)
     if not changed and not unset:
         return UNCHANGED
-    lost = _lost(held.details, held.marks, changed, unset, op, asking)
+    lost = _lost(None, held.details, held.marks, changed, unset, op, asking)
     if lost and asking.mode == "replay":
         raise SetAside(_conflict_paths(None, held.marks, changed, lost, op, asking))
     return Verdict(
@@ -128,9 +128,9 @@ def _update_connection(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
     if held.connection.label == label:
         return UNCHANGED
     lost: dict[str, Lost] = {}
-    seq, by = mark_of(held.marks, "label").by_others(asking.user, asking.client)
-    if seq > op.base:
-        lost["label"] = Lost(value=held.connection.label, by=by, seq=seq)
+    mark = mark_of(held.marks, "label")
+    if mark.unseen(asking.user, asking.client, op.base):
+        lost["label"] = Lost(value=held.connection.label, by=mark.user, seq=mark.seq)
         if asking.mode == "replay":
             raise SetAside(_conflict_paths((op.connection,), held.marks, changed, lost, op, asking))
     effect = effects.Update(connection=op.connection, set={"label": label})
@@ -162,6 +162,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _lost(
+    place: Thing,
     thing: Node | Details,
     marks: Marks,
     changed: dict[str, Any],
@@ -178,12 +179,35 @@ def _lost(
         mark = marks.get(path)
         if mark is None:
             mark = mark_of(marks, path)
-        seq, by = mark.by_others(asking.user, asking.client)
-        if seq <= op.base or (op.base == 0 and path in was and same(read(thing, path), was[path])):
+        if mark.seq <= op.base or (op.base == 0 and path in was and same(read(thing, path), was[path])):
+            continue
+        seq, by = _standing(place, path, mark, op.base, asking)
+        if seq <= op.base:
             continue
         theirs = read(thing, path)
         lost[path] = Lost(value=None if theirs is ABSENT else theirs, by=by, seq=seq)
     return lost
+
+
+def _standing(place: Thing, path: str, mark: Mark, base: int, asking: Asking) -> tuple[int, str]:
+    """(seq, user) of the newest change by others since base that the value in the tree still holds; (0, "") if there
+    is none. What this client has replaced with a value of its own is kept in the record of that; what it only typed
+    into stands yet."""
+    backlog, own = asking.backlog, (asking.user, asking.client)
+    if mark.unseen(*own, base):
+        seq, by, client = mark.seq, mark.user, mark.client
+    else:
+        seq, by, client = mark.other_seq, mark.other_user, mark.other_client
+        if seq <= base or backlog is None or not backlog.reaches(place, path, seq):
+            return 0, ""
+        since = backlog.changes(place, path, seq)
+        if not since or any(type(change.effect) is not effects.Text for change in since):
+            return 0, ""
+    if by == asking.user and not client and backlog is not None and asking.mode != "replay":
+        # merged by himself: what he now takes away is theirs
+        changes = reversed(backlog.changes(place, path, base))
+        by = next((change.author.user for change in changes if change.author.user != by), by)
+    return seq, by
 
 
 def _conflict_paths(

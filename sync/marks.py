@@ -25,6 +25,11 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
             return self.seq, self.user
         return self.other_seq, self.other_user
 
+    def unseen(self, user: str, client: str, base: int) -> bool:
+        """Whether the change that stands is another's, made after a seq. What this client has overwritten itself does
+        not stand any more."""
+        return self.seq > base and (self.client != client or self.user != user)
+
     def next(self, seq: int, user: str, client: str) -> Mark:
         """The mark after one more change."""
         if self.client == client and self.user == user:

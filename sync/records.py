@@ -250,8 +250,9 @@ def _place_of(record: ConflictRecord) -> Place | None:
 
 
 def _was_seen(record: ConflictRecord, base: int) -> bool:
-    """Whether whoever had seen that seq knows what stands where the record's author wanted something else."""
-    return bool(record.paths) and all(path["seq"] <= base for path in record.paths.values())
+    """Whether whoever had seen that seq knows what stands where the record's author wanted something else. With a code
+    it waits for something else than a value: its paths tell of no change."""
+    return not record.code and bool(record.paths) and all(path["seq"] <= base for path in record.paths.values())
 
 
 def _grows(record: ConflictRecord, now: float) -> bool:

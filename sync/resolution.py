@@ -33,13 +33,13 @@ def decidable(edit: PendingResolve, standing: ConflictRecord | None, refusal: Re
     """The record that a decision is about. Raises Refused: not there or not his to see, which look the same; or
     whatever keeps this person from editing."""
     record = standing or edit.found
-    if standing is None and record is not None and record.closed is None:
-        raise Refused("unavailable", "this server has not come so far yet; try again")
     hidden = record is None or not (edit.sees_all or edit.identity.user in record.parties)
     if refusal is not None and (refusal.code != "forbidden" or not hidden):
         raise Refused(refusal.code, refusal.why)
     if record is None or hidden:
         raise Refused("not_found", "no such conflict")
+    if standing is None and record.closed is None:
+        raise Refused("unavailable", "this server has not come so far yet; try again")
     return record
 
 

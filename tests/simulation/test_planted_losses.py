@@ -98,6 +98,9 @@ def ones_own_other_device_counts_as_oneself(patch: Patch) -> None:
     def by_others(self: Mark, user: str, client: str) -> tuple[int, str]:
         return (self.seq, self.user) if self.user != user else (self.other_seq, self.other_user)
 
+    def unseen(self: Mark, user: str, client: str, base: int) -> bool:
+        return self.seq > base and self.user != user
+
     patch.setattr(Mark, "by_others", by_others)
 
 

@@ -128,12 +128,13 @@ def test_ones_own_changes_are_no_changes_since_base(grown: Grown, mode: Mode) ->
     assert grown.set_aside(title("Second"), client="a2", base=4).paths["title"].by == "ada"
 
 
-def test_a_change_before_ones_own_still_counts(grown: Grown) -> None:
-    """[CF1] bo, then ada, then ada on the old base: bo's change was not seen."""
+def test_what_one_has_overwritten_is_not_overwritten_again(grown: Grown) -> None:
+    """[CF1] bo, then ada, then ada on the old base: bo's value is gone, and what ada replaces is her own."""
     grown.ask(title("Theirs"), who="bo")
+    assert grown.judge(title("Mine"), base=4).overwrote == {"title": Lost(value="Theirs", by="bo", seq=5)}
     grown.ask(title("Mine"), base=4)
-    lost = grown.judge(title("Mine again"), base=4).overwrote
-    assert lost == {"title": Lost(value="Mine", by="bo", seq=5)}
+    assert not grown.judge(title("Mine again"), base=4).overwrote
+    assert grown.judge(title("Mine again"), base=4, mode="replay").status == "applied"
 
 
 def test_unset_and_absent_values_are_told_as_null(grown: Grown) -> None:
