@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import msgspec
 
 from server.addresses import Keep, kept
 from server.bodies import ConflictPage, Decision, OwnConflictPage, TreeConflict
 from server.http import Answer, Call, Operation, Parameter
 from sync.access import allows
+from sync.codec import JSON
 from sync.conflict_records import OwnConflict
 from sync.errors import Clash, Forbidden, Invalid, NotFound, TooMany, TreesyncError, Unavailable
 from sync.hub import Hub
 from sync.identity import TreeKey
 from sync.keeping import detail_of
 from sync.ports import Directory
-from sync.protocol import Error, Resolve, Resolved
+from sync.protocol import ConflictDetail, Error, Resolve, Resolved
 
 _OF_TREE = "/api/v1/trees/{tree}/conflicts"
 _PAGE, _PAGE_MOST = 200, 500
+_PAGE_BYTES = 1024 * 1024  # a page ends with the record that reaches it
+_READ = 20  # records read at once: three values of 256 kB each, at most, if nothing was typed over for long
+T = TypeVar("T")
 _NUMBERS = range(1, 2**53)
 
 
@@ -67,24 +74,28 @@ class Conflicts:
         role = await self._hub.role(identity, tree)
         before = call.number("before", default=None, least=1, most=2**53 - 1)
         limit = _limit(call)
-        records = await self._directory.conflicts(
-            TreeKey(identity.tenant, tree),
-            user=None if allows(role, "share") else identity.user,
-            limit=limit,
-            before=before,
-        )
-        following = records[-1].id if len(records) == limit else None
-        return Answer(ConflictPage(conflicts=[detail_of(record) for record in records], next=following))
+        user = None if allows(role, "share") else identity.user
+
+        async def read(count: int, last: ConflictDetail | None) -> list[ConflictDetail]:
+            records = await self._directory.conflicts(
+                TreeKey(identity.tenant, tree), user=user, limit=count, before=before if last is None else last.id
+            )
+            return [detail_of(record) for record in records]
+
+        found, more = await _filled(limit, read)
+        return Answer(ConflictPage(conflicts=found, next=found[-1].id if more else None))
 
     async def own(self, call: Call) -> Answer:
         limit = _limit(call)
         before = call.request.query_params.get("before")
-        found = await self._directory.own_conflicts(call.identity, limit=limit, before=before)
-        following = None
-        if len(found) == limit:
-            last = found[-1]
-            following = f"{last.record.at}|{last.tree}|{last.record.id}"
-        return Answer(OwnConflictPage(conflicts=[_with_tree(one) for one in found], next=following))
+
+        async def read(count: int, last: TreeConflict | None) -> list[TreeConflict]:
+            after = before if last is None else _cursor(last)
+            found = await self._directory.own_conflicts(call.identity, limit=count, before=after)
+            return [_with_tree(one) for one in found]
+
+        found, more = await _filled(limit, read)
+        return Answer(OwnConflictPage(conflicts=found, next=_cursor(found[-1]) if more else None))
 
     async def resolve(self, call: Call) -> Answer:
         tree, number = call.tree, _number(call)
@@ -124,6 +135,28 @@ def _number(call: Call) -> int:
     if number not in _NUMBERS or text != str(number):
         raise NotFound("no such conflict")
     return number
+
+
+async def _filled(limit: int, read: Callable[[int, T | None], Awaitable[list[T]]]) -> tuple[list[T], bool]:
+    """A page of at most so many records, read a few at a time until it is large enough; whether there may be more.
+    `read` gives so many records after the last one."""
+    found: list[T] = []
+    size = 0
+    while len(found) < limit and size < _PAGE_BYTES:
+        wanted = min(_READ, limit - len(found))
+        some = await read(wanted, found[-1] if found else None)
+        for record in some:
+            found.append(record)
+            size += len(JSON.encode_value(record))
+            if size >= _PAGE_BYTES:
+                return found, True
+        if len(some) < wanted:
+            return found, False
+    return found, bool(found)
+
+
+def _cursor(last: TreeConflict) -> str:
+    return f"{last.at}|{last.tree}|{last.id}"
 
 
 def _with_tree(one: OwnConflict) -> TreeConflict:

@@ -31,10 +31,12 @@ class Malformed(msgspec.Struct, frozen=True):
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """A message, and for an edit the ops that were none: (n, why), at the place where they stood."""
+    """A message, and for an edit the ops that were none: (n, why), at the place where they stood. `size`: its bytes,
+    where whoever hands it on does not say them; 0: not known."""
 
     message: ClientMessage
     malformed: tuple[Malformed, ...] = ()
+    size: int = 0
 
 
 class Codec(Protocol):
@@ -159,7 +161,7 @@ def decode_edit(data: bytes) -> Decoded:
         decoded = decode_loosely({**raw, "type": "edit"})
     if not isinstance(decoded.message, Edit):
         raise BadMessage("not an edit")
-    return decoded
+    return msgspec.structs.replace(decoded, size=len(data))
 
 
 def decode_loosely(raw: Any) -> Decoded:

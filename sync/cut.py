@@ -19,11 +19,11 @@ from sync.apply import RESPACE, Stamp, apply, inverse
 from sync.backlog import Backlog
 from sync.codec import Malformed
 from sync.conflict_records import ConflictRecord
-from sync.effects import Effect, Import, Purge, Restore
+from sync.effects import Effect, Purge
 from sync.identity import Author
 from sync.judge import judge
-from sync.keeping import Keeping, Source, check_joining, view_of
-from sync.ladders import Ladders
+from sync.keeping import Keeping, Source, check_joining
+from sync.ladders import MOST_WORK, Ladders
 from sync.limits import Limits
 from sync.merge import WORK_OF_AN_EDIT
 from sync.ops import Delete, Move, Op, Text
@@ -32,7 +32,8 @@ from sync.ports import Batch, ClientCounter, ConnectionRow, First, LoggedOp, Nod
 from sync.protocol import UNCONSUMED, Closing, Error, RejectionCode, Resolved, Result
 from sync.records import Records
 from sync.resolution import decidable, mode_of, ops_of
-from sync.rows import changed_rows, emptied, purged_rows
+from sync.rows import changed_rows, emptied, number_nodes, purged_rows
+from sync.shown import Shown
 from sync.tree import Before, Tree
 from sync.untyped import unstorable
 from sync.values import Refused
@@ -78,6 +79,8 @@ class Cut:
         backlog.watch(self.ops)
         self._ladders: Ladders | None = None  # of the texts that the edit in hand has changed
         self._merging = [WORK_OF_AN_EDIT]
+        self._shown = Shown()
+        self.work = 0.0  # on texts, in shares of what one edit may do
         self._counters = counters
         self._firsts = firsts
         self._answered: dict[Numbered, tuple[Op | Malformed, Result]] = {}
@@ -90,7 +93,13 @@ class Cut:
 
     def take(self, edit: PendingEdit, refusal: Refusal | None) -> None:
         """Judge a whole edit; its results stand in `judged`."""
-        self._ladders, self._merging = None, [WORK_OF_AN_EDIT]
+        self._ladders, self._merging, self._shown = None, [WORK_OF_AN_EDIT], Shown()
+        self._judge_all(edit, refusal)
+        self.work += 1 - self._merging[0] / WORK_OF_AN_EDIT
+        if self._ladders is not None:
+            self.work += 1 - self._ladders.left[0] / MOST_WORK
+
+    def _judge_all(self, edit: PendingEdit, refusal: Refusal | None) -> None:
         if isinstance(edit, PendingResolve):
             self.judged.append(Judged(edit, answer=self._resolve(edit, refusal)))
         elif refusal is not None:
@@ -273,7 +282,7 @@ class Cut:
 
     def _log(self, effect: Effect, author: Author, n: int, mode: str, activity: str) -> LoggedOp:
         self.seq += 1
-        _number_nodes(effect, self.seq)
+        number_nodes(effect, self.seq)
         before = apply(self.tree, effect, Stamp(self.seq, author.user, author.client))
         self._befores.append(before)
         op = LoggedOp(
@@ -297,10 +306,12 @@ class Cut:
             return self._reject(edit, op, Refused("invalid", why))
         if isinstance(aside, ConflictRecord):
             record = self.keeping.join((edit, place), aside, op, content)
+        elif self.keeping.records.is_full(edit.author.user):
+            return self._reject(edit, op, Refused("rate", "too many edits wait for a decision; decide some first"))
         else:
             record = self.keeping.set_aside((edit, place), op, content, aside)
         self._store_result(edit, op, "conflict", conflict=record.id)
-        return Result(n=op.n, status="conflict", conflict=view_of(record))
+        return Result(n=op.n, status="conflict", conflict=self._shown.view(record))
 
     def _reject(self, edit: PendingEdit, op: Op | Malformed, refused: Refused) -> Result:
         code: RejectionCode = refused.code  # type: ignore[assignment]  # judges raise codes of the table only
@@ -387,9 +398,3 @@ class _Place(NamedTuple):
     ops: int
     results: int
     records: int
-
-
-def _number_nodes(effect: Effect, seq: int) -> None:
-    """Nodes that travel inside an op carry its seq (SEMANTICS 30)."""
-    if isinstance(effect, Restore | Import):
-        effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in effect.nodes]

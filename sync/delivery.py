@@ -8,6 +8,7 @@ commits, or from the log, when it has drained (P11, SEMANTICS 9).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -59,7 +60,8 @@ class Delivery:
                 wire = outbox.wire
                 frame = frames.get(wire.codec.name)
                 if frame is None:
-                    frame = frames[wire.codec.name] = wire.frame(_conflict_payload(wire.codec, place, record))
+                    payload = _conflict_payload(wire.codec, place.room.key.tree, record)
+                    frame = frames[wire.codec.name] = wire.frame(payload)
                 outbox.write(frame)
 
     def commit(self, place: OpenRoom, commit: Commit) -> None:
@@ -199,11 +201,23 @@ class Delivery:
         self.snapshot(place, participant, reason="large")
 
 
-def _conflict_payload(codec: Codec, place: OpenRoom, record: ConflictRecord) -> bytes:
+def _conflict_payload(codec: Codec, tree: int, record: ConflictRecord) -> bytes:
     """Told in full; where its ops make that too large, without them: HTTP has them."""
-    news = ConflictNews(tree=place.key.tree, conflict=detail_of(record))
-    payload = codec.encode(news)
-    if len(payload) <= FRAME_BYTES:
-        return payload
+    news = ConflictNews(tree=tree, conflict=detail_of(record))
+    if _fits(codec, record.ops):
+        payload = codec.encode(news)
+        if len(payload) <= FRAME_BYTES:
+            return payload
     news.conflict = msgspec.structs.replace(news.conflict, ops=[])
     return codec.encode(news)
+
+
+def _fits(codec: Codec, ops: Sequence[dict[str, Any]]) -> bool:
+    """Whether ops fit into a frame; those behind the one that does not are not looked at, for a record of ten thousand
+    is told in each commit that it grows in."""
+    left = FRAME_BYTES
+    for op in ops:
+        left -= len(codec.encode_value(op))
+        if left < 0:
+            return False
+    return True

@@ -128,7 +128,7 @@ class Intake:
             raise TooMany(f"at most {self._limits.resume_ops} ops in one edit", code="too_large")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         edit = self._pending(
-            identity, author, message, decoded.malformed, size=0, participant=None, reply=_resolver(answer)
+            identity, author, message, decoded.malformed, size=decoded.size, participant=None, reply=_resolver(answer)
         )
         self._offer(place, edit)
         outcome: Outcome = await answer

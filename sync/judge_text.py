@@ -11,7 +11,7 @@ from sync.ladders import OutOfReach
 from sync.limits import Limits
 from sync.marks import mark_of
 from sync.protocol import ConflictPath
-from sync.text import Delta, applied, checked, ladder, span
+from sync.text import Delta, Exhausted, applied, checked, ladder, span
 from sync.tree import Held, Tree
 from sync.values import ABSENT, NODE_FIELDS, NODE_MAPS, Refused, check_ids, check_key, check_value, read
 from sync.verdict import UNCHANGED, Asking, SetAside, Verdict
@@ -33,7 +33,7 @@ def text(tree: Tree, op: ops.Text, asking: Asking) -> Verdict:
     rungs = _rungs(held, op, now, asking)
     if span(op.delta) > len(now) - sum(map(growth, rungs)):
         raise Refused("invalid", "the delta is longer than the text at its base")
-    transformed, rungs = ladder(delta, rungs)
+    transformed, rungs = _walked(held, op, delta, rungs, asking)
     result = applied(now, transformed)
     _check(op.path, result, asking.limits)
     if asking.ladders is not None:
@@ -71,6 +71,18 @@ def _rungs(held: Held, op: ops.Text, now: str, asking: Asking) -> Sequence[Delta
         return asking.ladders.rungs(op, held.marks, now)
     except OutOfReach as unknown:
         raise _set_aside(held, op, asking) from unknown
+
+
+def _walked(
+    held: Held, op: ops.Text, delta: Delta, rungs: Sequence[Delta], asking: Asking
+) -> tuple[Delta, list[Delta]]:
+    if asking.ladders is None:
+        return ladder(delta, rungs, None)
+    try:
+        return ladder(delta, rungs, asking.ladders.left)
+    except Exhausted:
+        why = asking.ladders.too_long()
+        raise _set_aside(held, op, asking) if isinstance(why, OutOfReach) else why from None
 
 
 def _set_aside(held: Held, op: ops.Text, asking: Asking, code: str = "") -> SetAside:

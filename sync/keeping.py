@@ -18,7 +18,7 @@ from sync.moot import is_moot
 from sync.ops import Op
 from sync.pending import ClientKey, PendingEdit
 from sync.ports import LoggedOp
-from sync.protocol import Closing, ConflictDetail, ConflictPath, ConflictView
+from sync.protocol import Closing, ConflictDetail, ConflictPath
 from sync.records import Records
 from sync.text import applied, checked, composed
 from sync.tree import Before, Tree
@@ -107,17 +107,6 @@ def check_joining(tree: Tree, op: Op, asking: Asking) -> None:
     except Refused as refused:
         if refused.code not in SET_ASIDE_CODES:
             raise
-
-
-def view_of(record: ConflictRecord) -> ConflictView:
-    """A record as the result of an op shows it."""
-    return ConflictView(
-        id=record.id,
-        node=record.node or UNSET,
-        connection=record.connection or UNSET,
-        code=record.code or UNSET,
-        paths=msgspec.convert(record.paths, dict[str, ConflictPath]),
-    )
 
 
 def detail_of(record: ConflictRecord) -> ConflictDetail:

@@ -19,12 +19,14 @@ from sync.marks import CREATED, Marks, mark_of
 from sync.ops import Op
 from sync.pending import ClientKey
 from sync.ports import LoggedOp
-from sync.text import Delta, checked, difference, ladder
+from sync.text import STEP, Delta, Exhausted, checked, difference, ladder
 from sync.values import Refused
 
-# Transformations for one edit: 2 µs each. A queue composes its deltas on a field to one before it has a number, so that
-# an honest one needs as many as others have changed the fields since; beyond that an edit would hold up every room.
-MOST_STEPS = 20_000
+# Parts of deltas that one edit may have walked: 0.15 to 0.2 µs each, so that an edit holds up every room for 20 ms at
+# most. A queue composes its deltas on a field to one before it has a number, so that an honest one needs as many steps,
+# of 12 parts or so, as others have changed the field since.
+MOST_WORK = 100_000
+_CODE_POINTS = 64  # of the text, which every delta has copied some times, take as long as one part
 
 First = Callable[[int], tuple[str, int]]  # n -> (status, seq) of its first answer; ("", 0): not answered
 
@@ -47,7 +49,7 @@ class _Field(msgspec.Struct):
 
 class Ladders:
     """The ladders of one edit, by field. What was changed since a seq before `oldest` is out of reach; `first` tells
-    what became of an op."""
+    what became of an op. `left`: work that may yet be done; below zero the edit's further deltas are out of reach."""
 
     def __init__(
         self, edit: Sequence[Op | Malformed], client: ClientKey, backlog: Backlog, oldest: int, first: First
@@ -59,13 +61,15 @@ class Ladders:
         self._first = first
         self._own: dict[tuple[str, str], dict[int, Op]] | None = None
         self._fields: dict[tuple[str, str], _Field] = {}
-        self._steps = 0
+        self.left = [MOST_WORK]
+        self._some = False  # whether one of its deltas was brought through
 
     def rungs(self, op: ops.Text, marks: Marks, text: str) -> list[Delta]:
         """What others did to the text since this delta's author saw it, as he would see it now, oldest first.
 
         Raises OutOfReach; Refused (`stale`) where an op of his own that he had not seen stands between.
         """
+        self._spend(len(op.delta) + len(text) // _CODE_POINTS)
         if len(self._edit) == 1 and mark_of(marks, op.path).seq <= op.base:
             return []
         field = self._fields.get((op.node, op.path))
@@ -75,11 +79,11 @@ class Ladders:
         if field.broken is not None:
             raise field.broken
         self._stand_on(field, op)
-        self._count(field)
         return [delta for _, delta in field.rungs]
 
     def walked(self, op: ops.Text, rungs: Sequence[Delta]) -> None:
         """The delta walked the ladder, and these are its rungs now."""
+        self._some = True
         field = self._fields.get((op.node, op.path))
         if field is not None:
             _replace(field, rungs)
@@ -124,6 +128,8 @@ class Ladders:
         """Let the edit's ops through the logged one walk the ladder."""
         path = op.path
         while field.passed < len(field.own) and field.own[field.passed][0] < change.n:
+            since = len(self._backlog.changes(op.node, path, change.seq - 1))
+            self._spend(since * (STEP + len(text) // _CODE_POINTS))
             self._pass_unlogged(field, path, text_of(self._backlog.value_at(op.node, path, change.seq - 1, text)))
         if field.passed == len(field.own) or field.own[field.passed][0] != change.n:
             return  # it has walked, in this very batch
@@ -131,9 +137,7 @@ class Ladders:
         field.passed += 1
         self._stand_on(field, own)
         if isinstance(own, ops.Text):
-            self._count(field)
-            delta, rungs = ladder(checked(own.delta), [rung for _, rung in field.rungs])
-            _replace(field, rungs)
+            delta = self._step(field, own)
             if delta != delta_of(change, path):
                 field.broken = OutOfReach("what it builds on was stored otherwise")
         else:
@@ -151,9 +155,7 @@ class Ladders:
             field.broken = field.broken or OutOfReach(f"it builds on op {n}, which is not in the tree")
         elif isinstance(own, ops.Text):
             self._stand_on(field, own)
-            self._count(field)
-            delta, rungs = ladder(checked(own.delta), [rung for _, rung in field.rungs])
-            _replace(field, rungs)
+            delta = self._step(field, own)
             if delta:
                 field.broken = OutOfReach(f"it builds on op {n}, which is not in the tree")
         else:
@@ -165,11 +167,23 @@ class Ladders:
         field.base = max(field.base, own.base)
         field.rungs = [rung for rung in field.rungs if rung[0] > field.base]
 
-    def _count(self, field: _Field) -> None:
-        self._steps += len(field.rungs)
-        if self._steps > MOST_STEPS:
-            field.broken = OutOfReach("too much has changed since; it would take too long")
-            raise field.broken
+    def _step(self, field: _Field, own: ops.Text) -> Delta:
+        """An op before the one that is asked about walks the ladder."""
+        try:
+            delta, rungs = ladder(checked(own.delta), [rung for _, rung in field.rungs], self.left)
+        except Exhausted as exhausted:
+            raise self.too_long() from exhausted
+        _replace(field, rungs)
+        return delta
+
+    def _spend(self, work: int) -> None:
+        self.left[0] -= work
+        if self.left[0] < 0:
+            raise self.too_long()
+
+    def too_long(self) -> OutOfReach | Refused:
+        """Why a delta takes too much: it alone, or with those before it, and then it may come in another message."""
+        return Refused("stale", "too much for one edit") if self._some else OutOfReach("it would take too long")
 
 
 def _fields_of(op: Op | Malformed) -> list[tuple[str, str]]:

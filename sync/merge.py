@@ -21,7 +21,7 @@ from sync.text import common_ends
 # So much work is done before the answer is that there is none. A unit is one cell of a comparison, 64 of which are one
 # machine word: 30 million take 10 ms, half of what may block the loop (DESIGN 13, B4).
 _WORK = 30_000_000
-WORK_OF_AN_EDIT = 50 * _WORK  # 0.5 s, if every one of its texts were made to cost the most; an honest one takes 12 µs
+WORK_OF_AN_EDIT = 5 * _WORK  # 50 ms, if its texts were made to cost the most; 4,000 honest merges of 12 µs
 _REACH = 64  # no sequence of combining characters that anybody types is longer; looked at one by one
 _JOINER = "\u200d"  # ZERO WIDTH JOINER, which makes one emoji of several
 # A number with its separators, a space, a word in any script, and single signs: those of ASCII, Latin-1 and General

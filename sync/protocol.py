@@ -215,14 +215,18 @@ class Lost(msgspec.Struct, kw_only=True, frozen=True):
     seq: int
 
 
+LeftOut = Literal["base", "mine", "theirs"]
+
+
 class ConflictPath(msgspec.Struct, kw_only=True, frozen=True):
-    """`base` is unset where the value at the base is not known."""
+    """`base` is unset where the value at the base is not known. `left_out`: what a result does not show."""
 
     base: Any = UNSET
     mine: Any = None
     theirs: Any = None
     by: str = ""
     seq: int = 0
+    left_out: list[LeftOut] | UnsetType = UNSET
 
 
 class ConflictView(msgspec.Struct, kw_only=True, frozen=True):

@@ -144,7 +144,7 @@ class Room:
             respace_id=respace_id,
         )
         size, floor = 0, self.backlog.floor
-        while not cut.judged or (size < BATCH_BYTES and len(cut.ops) < BATCH_ROWS):
+        while not cut.judged or (size < BATCH_BYTES and len(cut.ops) < BATCH_ROWS and cut.work < 1):
             edit = self.inbox.oldest
             if edit is None or (edit.oldest < floor and self._reach(edit) < floor) or self.inbox.take() is None:
                 break

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sync.effects import Effect, Import, Restore
 from sync.ports import Batch, ConnectionRow, LoggedOp, NodeRow
 from sync.tree import Before, Tree
 
@@ -62,3 +63,9 @@ def emptied(batch: Batch) -> Batch:
         results=[],
         conflicts=[],
     )
+
+
+def number_nodes(effect: Effect, seq: int) -> None:
+    """Nodes that travel inside an op carry its seq (SEMANTICS 30)."""
+    if isinstance(effect, Restore | Import):
+        effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in effect.nodes]

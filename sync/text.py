@@ -20,6 +20,7 @@ from sync.values import Refused
 
 Delta = list[int | str]
 
+STEP = 8  # what a step of a ladder takes besides its parts, in the time of one of them
 _BEYOND = 2**53  # JavaScript counts exactly below it
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # U+0000, which PostgreSQL does not hold, and half surrogate pairs
 
@@ -204,13 +205,22 @@ def _alike(one: str, other: str, limit: int) -> int:
     return low
 
 
-def ladder(delta: Delta, concurrent: Sequence[Delta]) -> tuple[Delta, list[Delta]]:
+class Exhausted(Exception):
+    """A ladder takes more work than is allowed."""
+
+
+def ladder(delta: Delta, concurrent: Sequence[Delta], left: list[int] | None = None) -> tuple[Delta, list[Delta]]:
     """The delta over each of the concurrent ones, which are earlier and follow one another; each of them over it.
 
-    Linear in the number of concurrent deltas. The next delta of the same author takes the list that comes out.
+    The next delta of the same author takes the list that comes out. A step's work is the parts of both, and STEP; it is
+    taken from `left`. Raises Exhausted where nothing is left.
     """
     over: list[Delta] = []
     for earlier in concurrent:
+        if left is not None:
+            left[0] -= STEP + len(earlier) + len(delta)
+            if left[0] < 0:
+                raise Exhausted
         rung, delta = transformed(earlier, delta)
         over.append(rung)
     return delta, over

@@ -38,14 +38,14 @@ def purging(seed: int) -> Plan:
 
 
 def deltas_are_applied_where_they_were_typed(patch: Patch) -> None:
-    def walk(delta: Delta, rungs: list[Delta]) -> tuple[Delta, list[Delta]]:
+    def walk(delta: Delta, rungs: list[Delta], left: object) -> tuple[Delta, list[Delta]]:
         return delta, rungs
 
     patch.setattr(judge_text, "ladder", walk)
 
 
 def the_later_insert_stands_left(patch: Patch) -> None:
-    def walk(delta: Delta, rungs: list[Delta]) -> tuple[Delta, list[Delta]]:
+    def walk(delta: Delta, rungs: list[Delta], left: object) -> tuple[Delta, list[Delta]]:
         walked = []
         for rung in rungs:
             delta, over = transformed(delta, rung)
@@ -65,7 +65,7 @@ def what_is_undone_stays_in_the_backlog(patch: Patch) -> None:
 
 
 def a_merge_takes_the_later_text(patch: Patch) -> None:
-    patch.setattr(judge_values, "merged", lambda base, mine, theirs: mine)
+    patch.setattr(judge_values, "merged", lambda base, mine, theirs, left=None: mine)
 
 
 def a_delta_is_cut_short(patch: Patch) -> None:
@@ -102,6 +102,7 @@ def ones_own_other_device_counts_as_oneself(patch: Patch) -> None:
         return self.seq > base and self.user != user
 
     patch.setattr(Mark, "by_others", by_others)
+    patch.setattr(Mark, "unseen", unseen)
 
 
 def a_record_keeps_the_winner(patch: Patch) -> None:

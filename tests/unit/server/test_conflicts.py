@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from server import conflicts
 from tests.applications import Running, running
 from tests.unit.server.test_trees import TREES, problem
 
@@ -66,6 +67,26 @@ async def test_ones_own_conflicts_are_listed_over_all_trees_in_pages(app: Runnin
     assert (await app.ask("GET", "/api/v1/conflicts", user="cy")).json() == {"conflicts": [], "next": None}
     for query in ("before=x", "limit=0", "limit=501"):
         assert problem(await app.ask("GET", f"/api/v1/conflicts?{query}")) == (422, "invalid")
+
+
+async def test_a_page_ends_where_it_is_large(app: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[CR18] With the record that makes it so; the next page goes on behind it."""
+    monkeypatch.setattr(conflicts, "_PAGE_BYTES", 700)
+    monkeypatch.setattr(conflicts, "_READ", 2)
+    tree = await contested(app)
+    for number in range(3, 7):
+        await app.ask("POST", f"{TREES}/{tree}/edits", titled(f"c{number}", "Bo's", "replay"), user="bo")
+    for address in (f"{TREES}/{tree}/conflicts", "/api/v1/conflicts"):
+        found: list[int] = []
+        sizes: list[int] = []
+        following = ""
+        while following is not None:
+            page = (await app.ask("GET", f"{address}?limit=4{following}", user="bo")).json()
+            found += [one["id"] for one in page["conflicts"]]
+            sizes.append(len(page["conflicts"]))
+            following = page["next"] and "&before=" + str(page["next"]).replace("|", "%7C")
+        assert found == [5, 4, 3, 2, 1], address
+        assert max(sizes) < 4, sizes
 
 
 async def test_a_conflict_is_decided_by_http_once(app: Running) -> None:

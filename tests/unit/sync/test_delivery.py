@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from sync import delivery, recent
-from sync.codec import JSON, MSGPACK
+from sync.codec import JSON, MSGPACK, JsonCodec
+from sync.conflict_records import ConflictRecord
 from sync.identity import TreeKey
 from sync.limits import Limits
 from tests.clocks import settle
@@ -338,3 +339,22 @@ async def test_a_snapshot_that_comes_instead_of_an_answer_answers(one: Deploymen
     await drain(one, slow)
     (snapshot,) = slow.outbox.take("snapshot")
     assert (snapshot["ref"], snapshot["reason"]) == (8, "resync")
+
+
+def test_of_a_record_that_is_too_large_no_more_is_encoded_than_shows_it() -> None:
+    """[CR16] Whatever waits in it, and however often it is told."""
+    looked: list[Any] = []
+
+    class Looking(JsonCodec):
+        def encode_value(self, value: Any) -> bytes:
+            looked.append(value)
+            return super().encode_value(value)
+
+        def encode(self, message: Any) -> bytes:
+            assert message.conflict.ops == []
+            return super().encode(message)
+
+    ops = [{"op": "update", "set": {"title": "x" * 100_000}}] * 1_000
+    record = ConflictRecord(id=1, kind="aside", user="ada", ops=ops)
+    assert b'"id":1' in delivery._conflict_payload(Looking(), 7, record)
+    assert len(looked) == 3

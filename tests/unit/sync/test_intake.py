@@ -208,3 +208,10 @@ async def test_a_base_another_instance_has_come_to_is_not_invalid(deaf: Deployme
     assert [result.get("code", result["status"]) for result in results] == ["applied", "applied"]
     far = await bo.ask(key, title("y", base=99))
     assert far[0]["code"] == "invalid"
+
+
+async def test_an_edit_by_http_counts_what_its_body_weighs(one: Deployment) -> None:
+    """For the inbox, and for what a room keeps in memory."""
+    key = await one.tree(root())
+    await submit(one, key, body({"op": "update", "node": "root", "set": {"description": "x" * 20_000}}))
+    assert one.hubs[0].places()[0].room.backlog.size > 20_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync import ladders
+from sync import cut, ladders
 from sync.limits import Limits
 from sync.marks import mark_of
 from sync.protocol import Outcome
@@ -298,12 +298,40 @@ def test_older_than_what_is_kept_it_waits_with_its_content() -> None:
 
 def test_one_edit_cannot_hold_up_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """[TX15]"""
-    monkeypatch.setattr(ladders, "MOST_STEPS", 10)
+    monkeypatch.setattr(ladders, "MOST_WORK", 100)  # a step takes 11, a delta 2
     bench = started("abc")
     bench.do(*(text(n, ["x"], base=2) for n in range(1, 5)), user="ada")
     results = bench.do(*(text(n, [n + 2, "y"], base=2) for n in range(1, 5)))
-    assert told(results) == ["merged", "merged", "conflict", "conflict"]
-    assert told(bench.do(text(5, ["z"], base=2 + 4 + 2))) == ["applied"]
+    assert told(results) == ["merged", "merged", "stale", "gap"]
+    assert told(bench.do(text(3, ["z"], base=2 + 4 + 2))) == ["applied"]
+
+
+def test_one_delta_cannot_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[TX15] Its parts count, and those that it falls into on the way."""
+    monkeypatch.setattr(ladders, "MOST_WORK", 140)
+    bench = started("a" * 40)
+    bench.do(*(text(n, [2 * n, "x"], base=2) for n in range(1, 9)), user="ada")
+    assert told(bench.do(text(1, [1, "y"], base=2))) == ["applied"]
+    assert told(bench.do(text(2, [1, "y"] * 15, base=2), user="cy")) == ["conflict"]
+    assert told(bench.do(text(1, [-40], base=2), user="di")) == ["conflict"]
+
+
+def test_nor_can_the_size_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[TX15] What is copied for each delta counts."""
+    monkeypatch.setattr(ladders, "MOST_WORK", 100)
+    bench = started("a" * 2_600)
+    results = bench.do(*(text(n, [n, "y"], base=2) for n in range(1, 5)))
+    assert told(results) == ["applied", "applied", "stale", "gap"]
+
+
+def test_a_batch_ends_where_its_texts_have_taken_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[TX15] The next edit is not refused for it: it waits for the batch behind this one."""
+    monkeypatch.setattr(ladders, "MOST_WORK", 100)
+    monkeypatch.setattr(cut, "MOST_WORK", 100)
+    bench = started("a" * 6_000)
+    for user in ("ada", "bo", "cy"):
+        bench.offer(text(1, ["y"], base=2), user=user)
+    assert [len(bench.settle().outcomes) for _ in range(2)] == [2, 1]
 
 
 def test_all_or_nothing_takes_the_texts_back_too() -> None:
