@@ -6,6 +6,7 @@ undone with the cut. Records are replaced, never changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -23,6 +24,10 @@ from sync.protocol import Closing, ConflictPath
 # make one for each of them, not one per keystroke (SEMANTICS 25)
 GROWING_SECONDS = 60.0
 SEQS_KEPT = 500  # of the further losses: ten a second, through most of that time
+# Ops of one person that wait in one tree, each for a decision: as many edits as fill a queue between two looks. A room
+# holds them all in memory, and they cross the wire when it is opened. Values that were overwritten need no bound of
+# their own: of each place and person one record is open, so that the tree's bounds hold for them.
+MOST_ASIDE = 2_000
 DELETED = "deleted"  # code of a record whose paths are the nodes that a delete took, by id
 
 Place = tuple[Thing, str, str]  # where a value was lost: thing, path, whose it was
@@ -64,6 +69,7 @@ class Records:
         self._losses: dict[Place, int] = {}  # of open records, and of those that were moot lately
         self._waiting: dict[tuple[ClientKey, Claim], int] = {}
         self._by_thing: dict[Thing, set[int]] = {}
+        self._asides: Counter[str] = Counter()  # open records of ops that wait, by whose they are
         self._journal: list[_Change] = []
         for record in records:
             self._replace(record.id, record)
@@ -116,6 +122,10 @@ class Records:
         confirmed = [record for number, record in self.open.items() if number not in changed]
         confirmed += [before for before in changed.values() if before is not None and before.closed is None]
         return sum(user in record.parties for record in confirmed)
+
+    def is_full(self, user: str) -> bool:
+        """Whether no further op of a user may wait in a record of its own, until some are decided."""
+        return self._asides[user] >= MOST_ASIDE
 
     def about(self, things: Iterable[Thing]) -> list[ConflictRecord]:
         """The open records that are about one of these."""
@@ -216,6 +226,7 @@ class Records:
             self._losses[place] = record.id
             self._by_thing.setdefault(place[0], set()).add(record.id)
             return
+        self._asides[record.user] += 1
         self._claim(record, _claims(record))
 
     def _unlink(self, record: ConflictRecord) -> None:
@@ -223,6 +234,8 @@ class Records:
         if place is not None and self._losses.get(place) == record.id:
             del self._losses[place]
         claims = [place[:2]] if place is not None else _claims(record)
+        if place is None and record.closed is None:
+            self._asides[record.user] -= 1
         client = (record.user, record.client)
         for thing, path in claims:
             if self._waiting.get((client, (thing, path))) == record.id:

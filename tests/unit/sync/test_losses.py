@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from sync import records
 from tests.rooms import Bench, Json, delete, insert, title, told
 from tests.unit.sync.test_records import aside, field, move, opened
 
@@ -92,3 +95,20 @@ def test_what_waits_for_its_node_is_joined_whatever_its_author_has_seen() -> Non
     results = aside(bench, title(2, "first", "a", base=seen), title(3, "second", "a", base=seen))
     assert [result.conflict and result.conflict.id for result in results] == [1, 1]
     assert [op["set"]["title"] for op in opened(bench)[0].ops] == ["first", "second"]
+
+
+def test_who_has_very_many_edits_waiting_keeps_the_next_in_his_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[CR20] Nothing is lost: its number is not consumed, and once one is decided it is taken."""
+    monkeypatch.setattr(records, "MOST_ASIDE", 2)
+    bench = Bench()
+    results = aside(bench, *[insert(n, f"x{n}", f"nowhere{n}") for n in (1, 2, 3)], title(4, "behind"))
+    assert [(result.status, result.code or "") for result in results] == [
+        ("conflict", ""),
+        ("conflict", ""),
+        ("rejected", "rate"),
+        ("rejected", "gap"),
+    ]
+    assert told(aside(bench, insert(3, "y", "x1"))) == ["conflict"]  # it joins, and opens none
+    assert told(bench.do(insert(1, "z", "nowhere"), user="cy", mode="replay")) == ["conflict"]
+    bench.resolve(1, "theirs")
+    assert told(aside(bench, insert(4, "x4", "nowhere4"), insert(5, "x5", "nowhere5"))) == ["conflict", "rate"]
