@@ -19,6 +19,8 @@ async def work(url: str, token: str, store: Path, number: int, rounds: int, paus
         while tree.core.status != "open":  # noqa: ASYNC110 - the file's copy may lack what others have made
             await asyncio.sleep(pause)
         say(f"opened {len(tree.unanswered)} {client.client_id}")
+        tree.configure(name="Strategy")  # changes nothing, and is answered with the head: all that others made is here
+        await tree.drained()
         for _ in range(rounds):
             k = next_round(tree)
             tree.insert(f"k{k}", parent="root", type="metric", title=f"round {k}")
