@@ -146,30 +146,30 @@ class CommitLoop:
         """Look up what must be; answers the rooms that can be judged now."""
         ready = []
         for place in places:
-            try:
-                await self._recall_with(place, None)
-            except Unavailable:
-                self._fail(place)
-            except NotFound:
-                self._follower.lost_tree(place)
-                self.release(place)
+            if not await self._answered(place, self._recall_with(place, None)):
+                continue
+            if place.room.reach() < place.room.backlog.floor:  # other rooms do not wait for that
+                self._spawn(f"read back:{place.key.tree}", self._read_for(place))
             else:
-                if place.room.reach() < place.room.backlog.floor:  # other rooms do not wait for that
-                    self._spawn(f"read back:{place.key.tree}", self._read_for(place))
-                else:
-                    ready.append(place)
+                ready.append(place)
         return ready
 
     async def _read_for(self, place: OpenRoom) -> None:
+        if await self._answered(place, self._read_back(place, None)):
+            self.release(place)
+
+    async def _answered(self, place: OpenRoom, question: Coroutine[Any, Any, None]) -> bool:
+        """Whether storage answered; where it did not, or the tree is gone, the room has been dealt with."""
         try:
-            await self._read_back(place, None)
+            await question
         except Unavailable:
             self._fail(place)
         except NotFound:
             self._follower.lost_tree(place)
             self.release(place)
         else:
-            self.release(place)
+            return True
+        return False
 
     async def _recall_with(self, place: OpenRoom, turn: Turn | None) -> None:
         """Ask storage about clients whose numbers do not simply follow, before their edits are judged."""
