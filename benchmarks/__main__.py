@@ -17,15 +17,11 @@ from statistics import median
 import uvloop
 
 from benchmarks import hot_path, replay, scenarios, text
+from benchmarks.figures import percentile, spread
 from benchmarks.machine import LOAD_CORE, describe, pin, postgres, redis, relay, treesync
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 Line = tuple[str, str, str, str]  # what, measured, budget, met
-
-
-def spread(values: list[float], unit: str = "", digits: int = 1) -> str:
-    """A median with the lowest and highest value."""
-    return f"{median(values):.{digits}f}{unit} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
 def verdict(met: bool) -> str:
@@ -37,7 +33,7 @@ def b1(rounds: int, seconds: float) -> list[Line]:
     lines: list[Line] = []
     for clients, least in ((200, 30.0), (1000, 70.0)):
         ratios, ours, theirs = [], [], []
-        with postgres() as dsn, treesync(dsn) as server, relay() as baseline:
+        with postgres() as database, treesync(database) as server, relay() as baseline:
             for _ in range(rounds):
                 args = (1, clients, scenarios.WRITERS, scenarios.IN_FLIGHT // scenarios.WRITERS, seconds)
                 mine = uvloop.run(scenarios.ours_flood(server, *args))
@@ -54,13 +50,13 @@ def b1(rounds: int, seconds: float) -> list[Line]:
 def b2(rounds: int, seconds: float) -> list[Line]:
     """A steady 100 edits/s to 200 clients."""
     shares, seen, durable = [], [], []
-    with postgres() as dsn, treesync(dsn) as server, relay() as baseline:
+    with postgres() as database, treesync(database) as server, relay() as baseline:
         for _ in range(rounds):
             mine = uvloop.run(scenarios.ours_steady(server, 200, 100, seconds))
             other = uvloop.run(scenarios.relay_steady(baseline, 200, 100, seconds))
             shares.append(mine.cpu_per_delivery / other.cpu_per_delivery)
-            seen.append(scenarios.percentile(mine.seen, 0.99))
-            durable.append(scenarios.percentile(mine.answered, 0.99))
+            seen.append(percentile(mine.seen, 0.99))
+            durable.append(percentile(mine.answered, 0.99))
     return [
         (
             "B2 steady 100/s to 200: CPU per delivery",
@@ -76,7 +72,7 @@ def b2(rounds: int, seconds: float) -> list[Line]:
 def b3(rounds: int, seconds: float) -> list[Line]:
     """200 rooms of 5 clients, everyone with one edit in flight."""
     ratios, ours, per_edit = [], [], []
-    with postgres() as dsn, treesync(dsn) as server, relay() as baseline:
+    with postgres() as database, treesync(database) as server, relay() as baseline:
         for _ in range(rounds):
             statements, ops = server.metric("treesync_statements_total"), server.metric("treesync_ops_total")
             mine = uvloop.run(scenarios.ours_flood(server, 200, 5, 5, 1, seconds))
@@ -95,9 +91,9 @@ def b3(rounds: int, seconds: float) -> list[Line]:
 def b5(rounds: int, seconds: float) -> list[Line]:
     """5,000 idle sockets in open rooms."""
     sizes = []
-    with postgres() as dsn:
+    with postgres() as database:
         for _ in range(rounds):
-            with treesync(dsn) as server:
+            with treesync(database) as server:
                 sizes.append(uvloop.run(scenarios.idle_bytes(server, 5_000, 50)) / 1024)
     return [("B5 5,000 idle sockets, each", spread(sizes, " kB"), "≤ 8 kB", verdict(median(sizes) <= 8))]
 
@@ -106,7 +102,7 @@ def b6(rounds: int, seconds: float) -> list[Line]:
     """A queue comes back: 1,000 ops alone, 10,000 against 5,000; and one more delta on a long text."""
     lines: list[Line] = []
     many, cpu = [], []
-    with postgres() as dsn, treesync(dsn) as server, relay() as baseline:
+    with postgres() as database, treesync(database) as server, relay() as baseline:
         for clients in (5, 2):
             ours, ratios = [], []
             for _ in range(rounds):
@@ -137,7 +133,7 @@ def b6(rounds: int, seconds: float) -> list[Line]:
 
 def b7(rounds: int, seconds: float) -> list[Line]:
     """1,000 concurrent saves over 10 trees."""
-    with postgres() as dsn, treesync(dsn) as server:
+    with postgres() as database, treesync(database) as server:
         taken = [uvloop.run(scenarios.burst(server, 1_000, 10)) for _ in range(rounds)]
     return [("B7 1,000 concurrent saves, 10 trees", spread(taken, " s", 3), "≤ 0.2 s", verdict(median(taken) <= 0.2))]
 
@@ -148,7 +144,7 @@ def b10(rounds: int, seconds: float) -> list[Line]:
     rooms = {nodes: hot_path.room_of(nodes) for nodes in (50, 50_000)}
     gc.collect()
     gc.freeze()
-    with postgres() as dsn, treesync(dsn) as server:
+    with postgres() as database, treesync(database) as server:
         for _ in range(rounds):
             in_small = uvloop.run(scenarios.ours_in_size(server, 50, seconds))
             in_large = uvloop.run(scenarios.ours_in_size(server, 49_999, seconds))
@@ -174,14 +170,14 @@ def b11(rounds: int, seconds: float) -> list[Line]:
     """Two instances, one tree, 50 writers."""
     ratios, seen = [], []
     with ExitStack() as stack:
-        dsn, url = stack.enter_context(postgres()), stack.enter_context(redis())
-        one = stack.enter_context(treesync(dsn, url))
-        two = stack.enter_context(treesync(dsn, url))
+        database, url = stack.enter_context(postgres()), stack.enter_context(redis())
+        one = stack.enter_context(treesync(database, url))
+        two = stack.enter_context(treesync(database, url))
         for _ in range(rounds):
             alone, _ = uvloop.run(scenarios.ours_across([one], 50, 1, seconds))
             both, latencies = uvloop.run(scenarios.ours_across([one, two], 50, 1, seconds))
             ratios.append(both.edits / alone.edits)
-            seen.append(scenarios.percentile(latencies.seen, 0.99))
+            seen.append(percentile(latencies.seen, 0.99))
     return [
         (
             "B11 two instances, one tree, 50 writers: edits/s",

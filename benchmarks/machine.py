@@ -24,6 +24,7 @@ import psutil
 from storage.embedded import EmbeddedPostgres
 from tests.redis_server import RedisServer
 
+CHECKOUT = Path(__file__).parent.parent
 SERVER_CORE = {0}
 LOAD_CORE = {1}
 SECRET = secrets.token_hex(32)
@@ -55,12 +56,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Database:
+    """An embedded PostgreSQL."""
+
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self.dsn = dsn
+        self._folder = folder
+
+    def cpu_seconds(self) -> float:
+        """Of the processes that live now; read it twice while the same ones serve."""
+        return sum(_cpu_of(one) for one in psutil.process_iter(["name", "cwd"]) if self._owns(one))
+
+    def _owns(self, process: psutil.Process) -> bool:
+        # the data folder is the working directory of each of its processes (PostgreSQL manual 18.3)
+        return process.info["name"] == "postgres" and (process.info["cwd"] or "").startswith(str(self._folder))
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
 class Server:
-    """A server process on the loopback."""
+    """A server process on the loopback. `database` is what it writes to, None for the relay."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.process = process
         self.port = port
+        self.database: Database | None = None
         self._handle = psutil.Process(process.pid)
 
     def cpu_seconds(self) -> float:
@@ -82,10 +108,15 @@ class Server:
 
 
 @contextmanager
-def run(command: list[str], port: int, cores: set[int], extra: dict[str, str]) -> Iterator[Server]:
-    environment = {**os.environ, **extra}
+def run(command: list[str], port: int, cores: set[int], extra: dict[str, str], folder: Path) -> Iterator[Server]:
+    """A command started in a folder, until the block ends."""
     process = subprocess.Popen(
-        command, env=environment, preexec_fn=lambda: pin(cores), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        cwd=folder,  # the first place where `python -m` looks for modules
+        env={**os.environ, **extra},
+        preexec_fn=lambda: pin(cores),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     try:
         await_port(process, port)
@@ -120,20 +151,20 @@ def relay() -> Iterator[Server]:
     command = [sys.executable, "-m", "uvicorn", "benchmarks.relay:app", "--port", str(port)]
     command += ["--ws", "websockets-sansio", "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
     command += ["--log-level", "warning", "--ws-per-message-deflate", "false"]
-    with run(command, port, SERVER_CORE, {}) as server:
+    with run(command, port, SERVER_CORE, {}, CHECKOUT) as server:
         yield server
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """An embedded PostgreSQL on the load's core; its DSN."""
+def postgres() -> Iterator[Database]:
+    """An embedded PostgreSQL on the load's core."""
     with tempfile.TemporaryDirectory(prefix="treesync-bench-") as folder:
         os.chmod(folder, 0o755)  # the database's own user must reach its folder
         pin(LOAD_CORE)
         embedded = EmbeddedPostgres(Path(folder) / "postgres")
         dsn = asyncio.run(embedded.start())
         try:
-            yield dsn
+            yield Database(dsn, Path(folder))
         finally:
             asyncio.run(embedded.stop())
 
@@ -151,19 +182,20 @@ def redis() -> Iterator[str]:
 
 
 @contextmanager
-def treesync(dsn: str, redis_url: str = "", cores: set[int] = SERVER_CORE) -> Iterator[Server]:
-    """A treesync server as an operator starts it."""
+def treesync(database: Database, redis_url: str = "", checkout: Path = CHECKOUT) -> Iterator[Server]:
+    """A treesync server as an operator starts it, of this checkout or of another."""
     port = free_port()
     extra = {
         **NO_LIMITS,
-        "DATABASE_URL": dsn,
+        "DATABASE_URL": database.dsn,
         "REDIS_URL": redis_url,
         "PORT": str(port),
         "TREESYNC_JWT_SECRET": SECRET,
         "TREESYNC_OPERATOR_TOKEN": OPERATOR,
         "LOG_LEVEL": "error",
     }
-    with run([sys.executable, "-m", "server", "serve"], port, cores, extra) as server:
+    with run([sys.executable, "-m", "server", "serve"], port, SERVER_CORE, extra, checkout) as server:
+        server.database = database
         time.sleep(2)  # its first jobs
         yield server
 

@@ -19,12 +19,23 @@ _RELAYED = b'"op":"update"'
 
 
 class Sample(msgspec.Struct):
-    """One measurement: edits and deliveries per second, and the server's CPU seconds meanwhile."""
+    """One measurement: edits and deliveries per second, and the CPU seconds of server and database meanwhile."""
 
     edits: float
     deliveries: float
     cpu: float
+    database: float
     seconds: float
+
+    @property
+    def server_cost(self) -> float:
+        """Microseconds of the server's CPU for each edit."""
+        return self.cpu / self.seconds / max(self.edits, 1) * 1e6
+
+    @property
+    def database_cost(self) -> float:
+        """Microseconds of the database's CPU for each edit."""
+        return self.database / self.seconds / max(self.edits, 1) * 1e6
 
 
 async def flood(server: Server, peers: list[Peer], writers: list[Writer], seconds: float) -> Sample:
@@ -34,16 +45,18 @@ async def flood(server: Server, peers: list[Peer], writers: list[Writer], second
     await asyncio.sleep(seconds * 0.2)
     before = sum(peer.count for peer in peers)
     answered = sum(writer.answered for writer in writers)
+    stored = server.database.cpu_seconds() if server.database else 0.0
     cpu, began = server.cpu_seconds(), time.perf_counter()
     await asyncio.sleep(seconds)
     took = time.perf_counter() - began
     delivered = sum(peer.count for peer in peers) - before
     edits = sum(writer.answered for writer in writers) - answered
     used = server.cpu_seconds() - cpu
+    stored = server.database.cpu_seconds() - stored if server.database else 0.0
     for writer in writers:
         writer.stop()
     await asyncio.sleep(0.3)
-    return Sample(edits=edits / took, deliveries=delivered / took, cpu=used, seconds=took)
+    return Sample(edits=edits / took, deliveries=delivered / took, cpu=used, database=stored, seconds=took)
 
 
 # ---- B1, B3: closed loops
@@ -268,8 +281,3 @@ def _feeding(counter: Counter, then: Callable[[int], None]) -> Callable[[bytes],
             then(found)
 
     return feed
-
-
-def percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
