@@ -109,6 +109,7 @@ class Delivery:
             tree=room.key.tree,
             reason=reason or UNSET,
             position=encoded.position,
+            head=room.seq,
             role=participant.role,
             last_n=room.last_n((session.identity.user, session.client_id)),
             parts=len(encoded.parts),

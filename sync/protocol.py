@@ -12,6 +12,7 @@ from sync.identity import ParticipantKind, Position
 from sync.limits import Limits
 from sync.nodes import State
 from sync.ops import Id, Op
+from sync.progress_message import Progress
 
 PROTOCOL_VERSION = 1
 SUBPROTOCOLS = ("treesync.v1.json", "treesync.v1.msgpack")
@@ -138,12 +139,13 @@ SnapshotReason = Literal["epoch", "too_far", "ahead", "erased", "large", "resync
 
 class Snapshot(Message, tag="snapshot", kw_only=True):
     """`you` is the receiver's own participant id, by which it knows itself in `presence`; `conflicts` counts the open
-    conflict records that concern him."""
+    conflict records that concern him. `head` is the tree's seq: the ops from `position` to it follow at once."""
 
     ref: Ref | UnsetType = UNSET
     tree: int
     reason: SnapshotReason | UnsetType = UNSET
     position: Position
+    head: int = 0
     role: Role
     last_n: int
     part: int = 1
@@ -367,6 +369,7 @@ ServerMessage = (
     | ConflictNews
     | PresenceView
     | RoleChanged
+    | Progress
     | VersionKept
     | Notice
     | Error

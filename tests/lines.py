@@ -89,6 +89,8 @@ class MemoryLine:
         self.outbox.write(self.codec.encode(welcome))
 
     async def receive(self) -> bytes:
+        for _ in range(self._network.turns):
+            await asyncio.sleep(0)
         frame = await self.outbox.frames.get()
         if isinstance(frame, LineLost):
             self.cut()
@@ -111,7 +113,8 @@ class MemoryLine:
 
 
 class Network:
-    """Dials hubs of a deployment. `down` refuses everyone; `deaf` names kinds of messages that get lost on the way."""
+    """Dials hubs of a deployment. `down` refuses everyone; `deaf` names kinds of messages that get lost on the way;
+    `turns` of the loop pass before each frame arrives."""
 
     def __init__(self, deployment: Deployment, codec: Codec = MSGPACK) -> None:
         self.deployment = deployment
@@ -123,6 +126,7 @@ class Network:
         self.down = False
         self.deaf: tuple[type, ...] = ()
         self.hub = 0
+        self.turns = 0
 
     def hears(self, message: Any) -> bool:
         return not isinstance(message, self.deaf)

@@ -225,9 +225,6 @@ class MiniClient:
         if isinstance(news, Change):
             self.changes.append(news)
 
-    def opened(self) -> None:
-        """The tree shows it by its status."""
-
     def gone(self, error: TreesyncError) -> None:
         self.ended = error
 

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from sync.effects import Effect
 from sync.nodes import State
 from sync.ops import Op
-from sync.protocol import FrameAuthor, Ops, Snapshot
+from sync.protocol import FrameAuthor, Ops, Resumed, Snapshot
 from treesync_client.drafts import Drafts
 from treesync_client.entry import Entry
 from treesync_client.queue import Queue
@@ -35,6 +35,7 @@ class Following:
         self.user = self.client = self.epoch = ""
         self.former_clients: set[str] = set()
         self._highest = 0  # the newest seq of this epoch that was ever heard of
+        self._head = 0  # the tree's seq when it was last opened, or replaced
         self._measure = measure
         self._parts: list[State] = []
 
@@ -65,7 +66,18 @@ class Following:
         self.drafts.look()
         self.replica.load(message.position, parts)
         self._rebase(message)
+        self.entered(message)
         return True
+
+    def entered(self, message: Snapshot | Resumed) -> None:
+        """The tree was opened, or replaced."""
+        head = message.head if isinstance(message, Snapshot) else 0
+        self._head = max(head, message.position.seq)
+
+    @property
+    def is_level(self) -> bool:
+        """Whether the ops have come that were on their way when the tree was opened (OP13)."""
+        return self.replica.seq >= self._head
 
     def _rebase(self, message: Snapshot) -> None:
         known, self.epoch = self.epoch, message.position.epoch

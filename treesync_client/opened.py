@@ -316,11 +316,11 @@ class OpenTree:
     def _entered(self, message: Snapshot | Resumed) -> None:
         self.status = "open"
         self.people.entered(message)
+        self.following.entered(message)
         self.queue.opened(message.last_n)
         self.queue.replay()
         self.replica.hide()
         self._become(message.role)
-        self._outside.opened()
         if self.people.own_state is not None:
             self.present(self.people.own_state)
         for decision in self.deciding.entered(message.conflicts):

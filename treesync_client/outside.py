@@ -27,10 +27,6 @@ class Outside(Protocol):
 
     def tell(self, news: News) -> None: ...
 
-    def opened(self) -> None:
-        """The tree is here, or here again."""
-        ...
-
     def gone(self, error: TreesyncError) -> None:
         """It will not be opened again by itself. What is unanswered stays in the queue."""
         ...

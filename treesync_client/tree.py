@@ -229,9 +229,6 @@ class LiveTree(Editing, Rescue):
         if isinstance(news, ConflictNews):
             self.tell_hooks(news.conflict)
 
-    def opened(self) -> None:
-        _resolve(self._opening)
-
     def gone(self, error: TreesyncError) -> None:
         _resolve(self._opening, error)
         _resolve(self._moved, error)
@@ -248,6 +245,8 @@ class LiveTree(Editing, Rescue):
 
     def heard(self) -> None:
         """After each message: whoever waits for progress looks again."""
+        if self._is_here:
+            _resolve(self._opening)
         if self._moved:
             _resolve(self._moved)
         if self.core.keeping is not None and self._saving is None:
@@ -263,11 +262,15 @@ class LiveTree(Editing, Rescue):
     async def wait_opened(self, *, offline: bool) -> None:
         """Until the tree is here: at once where there is no socket and it was here before. Raises what the server
         answered instead."""
-        if self.core.status == "open" or (offline and self.position is not None):
+        if self._is_here or (offline and self.position is not None):
             return
         opening: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._opening.append(opening)
         await opening
+
+    @property
+    def _is_here(self) -> bool:
+        return self.core.status == "open" and self.core.following.is_level
 
     def end(self, error: TreesyncError) -> None:
         """The client is closed or has given up."""

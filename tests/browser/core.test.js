@@ -1,5 +1,6 @@
 // The client's queue and replica against a small server, over lines that delay, cut and double what they carry.
 
+import { OpenTree } from "/sync/core.js";
 import { Entry } from "/sync/entry.js";
 import { difference } from "/text.js";
 import { Member, ModelRoom, chance } from "/tests/model_room.js";
@@ -115,6 +116,56 @@ test("deleting, whole values and emoji among it: the replicas agree, and none ha
     const { room } = await typing(seed, { cuts: true, sets: true, deletes: true });
     equal(room.reopened, undefined, `seed ${seed}`);
   }
+});
+
+function bare() {
+  const said = [];
+  const told = [];
+  const core = new OpenTree(1, {
+    say: (message) => said.push(message),
+    keep: async () => true,
+    tell: (name) => told.push(name),
+    replaced() {},
+    carried() {},
+  });
+  core.welcomed({ user: "ada", client: "c" }, { edit_ops: 9, unanswered_ops: 9, message_bytes: 9999 }, 9999);
+  const hear = ({ seq, ...rest }) =>
+    core.hear({
+      type: "snapshot",
+      role: "editor",
+      last_n: 0,
+      part: 1,
+      parts: 1,
+      participants: [],
+      position: { epoch: rest.epoch ?? "e", seq, mark: `m${seq}` },
+      state: { name: "", nodes: [NODE], connections: [] },
+      ...rest,
+    });
+  return { core, said, told, hear };
+}
+
+const retitled = (title) => ({ op: "update", node: "n", set: { title } });
+
+test("a tree is open once the ops are here that its snapshot was followed by [OP13]", async () => {
+  const { core, said, told, hear } = bare();
+  hear({ ref: 1, seq: 1, head: 2 });
+  edit({ core }, retitled("mine"));
+  await null;
+  equal([told.includes("opened"), said.length], [false, 1], "an edit would meet what its author never saw");
+  const frame = { type: "ops", after: 1, seq: 2, mark: "m2", at: "", authors: [{ user: "bo", client: "b" }] };
+  core.hear({ ...frame, ops: [{ by: 0, n: 1, ...retitled("theirs") }] });
+  await null;
+  equal([told.includes("opened"), said.at(-1).type], [true, "edit"]);
+});
+
+test("after a restore to an earlier seq the queue goes on", async () => {
+  const { core, said, told, hear } = bare();
+  hear({ ref: 1, seq: 9, head: 9 });
+  equal(told.includes("opened"), true);
+  hear({ seq: 3, head: 3, epoch: "another", reason: "epoch" });
+  edit({ core }, retitled("mine"));
+  await null;
+  equal(said.at(-1).type, "edit");
 });
 
 test("an own delta comes back as it was shown", async () => {

@@ -100,6 +100,16 @@ async def test_a_clock_that_is_a_year_off_changes_nothing(stage: Stage, visitors
         assert await ada.run("[client.state, faults.length]") == ["online", 0]
 
 
+async def test_a_tree_is_open_with_all_that_was_edited_before(stage: Stage, visitors: Visitors) -> None:
+    """[OP13] The state that the server keeps for new visitors is older than the edits; those follow it."""
+    ada, bo = await visitors.new(stage, "ada"), await visitors.new(stage, "bo")
+    await bo.client(await stage.tree())
+    tree = await stage.tree()
+    await ada.client(tree)
+    await ada.run("tree.update('goal', { title: 'First' })")
+    assert await bo.run("client.open(it).then((one) => one.view.nodes.get('goal').title)", tree) == "First"
+
+
 async def test_a_queue_of_a_tree_that_is_gone_is_kept_and_can_be_taken_out(stage: Stage, visitors: Visitors) -> None:
     visitors.allow(AWAY)
     tree = await stage.tree()

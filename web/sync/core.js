@@ -34,7 +34,8 @@ export class OpenTree {
   #openRef = 0;
   #you = null; // this socket's own participant id
   #parts = [];
-  #head = 0; // the tree's seq when it was opened: nothing is sent before confirmed state is there
+  #head = 0; // the tree's seq when it was opened: it is not called open, and nothing is sent, before we are there [OP13]
+  #entering = null; // what waited when the answer to `open` came; null once the ops up to #head have come too
   #highest = 0; // seq of this history that was ever named here
   #line = 0; // counts openings, so that what was stored for an older one is not sent on a newer
   #paused = false;
@@ -86,6 +87,7 @@ export class OpenTree {
   ask(reason) {
     this.status = "opening";
     this.#asksLater = null;
+    this.#entering = null;
     this.#parts = [];
     this.#line += 1;
     this.#openRef = this.#sending.nextRef();
@@ -222,6 +224,7 @@ export class OpenTree {
     this.confirmed = new Replica(this.#parts);
     this.#parts = [];
     this.position = message.position;
+    this.#head = headOf(message);
     if (held) {
       const isLost = LOST_HISTORY.has(message.reason) || held.epoch !== message.position.epoch;
       rebased(this.queue, before, this.confirmed, message, { isLost, seq: held.seq });
@@ -236,22 +239,31 @@ export class OpenTree {
     if (before && !isOlder) this.#outside.replaced(before, this.confirmed);
     this.#outside.tell("change", { ops: [], own: false, replaced: true });
     if (message.ref !== undefined) this.#entered(message);
-    else this.flush();
+    else this.#advance();
   }
 
   #entered(message) {
     this.status = "open";
     this.#you = message.you;
-    this.#head = message.position.seq;
+    this.#head = headOf(message);
     this.people = new Map(message.participants.map((one) => [one.id, one]));
     this.openConflicts = message.conflicts ?? 0;
     this.queue.opened(message.last_n);
-    const waiting = this.queue.replay();
+    this.#entering = this.queue.replay();
     this.#view = null;
     this.#become(message.role);
-    this.#outside.tell("opened", waiting);
     this.#outside.tell("people");
     if (this.#presence) this.present(this.#presence);
+    this.#advance();
+  }
+
+  /** Confirmed state has come further: say that the tree is here once it is, and go on sending. */
+  #advance() {
+    if (this.#entering && this.seq >= this.#head) {
+      const waiting = this.#entering;
+      this.#entering = null;
+      this.#outside.tell("opened", waiting);
+    }
     this.flush();
   }
 
@@ -283,7 +295,7 @@ export class OpenTree {
     this.#outside.tell("change", { ops: told, own: told.every((op) => op.own), replaced: false });
     if (frame.digest !== undefined && frame.digest !== this.confirmed.digest) return this.#askAgain("digest"); // [P9]
     this.#failures = 0;
-    this.flush();
+    this.#advance();
   }
 
   // Apply one effective op; what waits on the same text is carried over it.
@@ -351,4 +363,8 @@ export class OpenTree {
     this.error = error;
     this.#outside.gone(error);
   }
+}
+
+function headOf({ head = 0, position }) {
+  return Math.max(head, position.seq);
 }

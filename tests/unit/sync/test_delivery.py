@@ -54,6 +54,18 @@ def whole(ranges: list[tuple[int, int]], first: int, last: int) -> bool:
     return [after for after, _ in ranges] == [first, *(seq for _, seq in ranges[:-1])] and ranges[-1][1] == last
 
 
+async def test_a_kept_snapshot_says_how_far_the_ops_behind_it_go(one: Deployment) -> None:
+    """[OP13]"""
+    key = await one.tree(root())
+    writer = await opened(one, key, "writer")
+    await writer.ask(key, title("T"))
+    late = one.socket("late")
+    await late.open(key)
+    messages = {message["type"]: message for message in late.outbox.take()}
+    assert (messages["snapshot"]["position"]["seq"], messages["snapshot"]["head"]) == (2, 3)
+    assert (messages["ops"]["after"], messages["ops"]["seq"]) == (2, 3)
+
+
 # ---- slow readers
 
 

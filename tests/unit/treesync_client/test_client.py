@@ -27,6 +27,17 @@ from treesync_client import (
 from treesync_client.link.http import Api
 
 
+async def test_a_tree_is_open_with_all_that_was_edited_before(deployment: Deployment, key: TreeKey) -> None:
+    """[OP13] The state that the server keeps for new visitors is older than the edits; those follow it."""
+    network = Network(deployment)
+    network.turns = 5
+    async with network.client() as ada, network.client("bo") as bo:
+        tree = await ada.open(key.tree)
+        await landed(tree.update("root", title="Newer"))
+        opened = await bo.open(key.tree)
+        assert (opened.nodes["root"].title, opened.seq) == ("Newer", tree.seq)
+
+
 @pytest.mark.parametrize("codec", [JSON, MSGPACK])
 async def test_every_kind_of_edit_is_durable_and_seen_by_others(
     deployment: Deployment, key: TreeKey, codec: Codec
