@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from storage.commits import COLUMNS, columns, in_order, receipts
+from storage.commits import COLUMN_TYPES, columns, in_order, receipts
 from sync.errors import Unstorable
 from sync.identity import TreeKey
 from sync.nodes import Connection
@@ -37,13 +37,14 @@ def test_every_row_knows_its_batch() -> None:
     writer.connect(Connection(id="c", source="x", target="y"))
     writer.answer("unchanged")
     given = columns(in_order([few, many, writer.cut()]))
-    assert len(given) == COLUMNS
-    assert given[8] == [1, 1, 1, 0, 4, 4, 2, 0, 5, 4, 3, 1]  # ends: ops, nodes, counters, rest
-    assert given[9] == [1, 2, 2, 2, 3]  # the batch of each op
-    assert given[10] == [1, 2, 2, 2, 3]  # its author: two equal ones are two, as their messages are
-    assert given[24] == [1, 2, 2, 2]  # the batch of each node
-    assert given[43] == [3]  # the one batch with a document
-    assert set(msgspec.json.decode(given[44][0])) == {"connections", "results"}
+    assert len(given) == len(COLUMN_TYPES)
+    assert given[8] == "{1, 1, 1, 0, 4, 4, 2, 0, 5, 4, 3, 1}"  # ends: ops, nodes, counters, rest
+    assert given[9] == "{1, 2, 2, 2, 3}"  # the batch of each op
+    assert given[10] == "{1, 2, 2, 2, 3}"  # its author: two equal ones are two, as their messages are
+    assert given[24] == "{1, 2, 2, 2}"  # the batch of each node
+    assert given[43] == "{3}"  # the one batch with a document
+    assert '\\"connections\\":' in given[44]
+    assert '\\"results\\":' in given[44]
 
 
 def test_a_batch_without_a_time_is_lost() -> None:
