@@ -10,6 +10,7 @@
 #   make bench              the benchmarks; writes benchmarks/RESULTS.md
 #   make lock               requirements.lock from what is installed, after the tests passed with it
 #   make sbom               dist/treesync.cdx.json, the bill of materials of a release (CycloneDX)
+#   make audit              asks the advisory databases about every locked version; fails where it cannot ask
 #   make clean              removes what the others made; the data in .treesync stays
 
 PORT ?= 8000
@@ -35,7 +36,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile \
 	$(if $(LOCKED),--constraint requirements.lock)
 
-.PHONY: run test lint types format simulate storm torture bench lock sbom clean install
+.PHONY: run test lint types format simulate storm torture bench lock sbom audit clean install
 
 run: export PORT := $(PORT)
 run: $(VENV)/.run
@@ -75,6 +76,14 @@ lock: $(VENV)/.dev
 sbom: $(VENV)/.dev
 	mkdir -p dist
 	$(BIN)/python -m supply bill > dist/treesync.cdx.json
+
+# in an environment of its own: what it needs is no part of the project
+audit: $(VENV)/.dev .cache/audit/bin/pip-audit
+	$(BIN)/python -m supply audit .cache/audit/bin/pip-audit
+
+.cache/audit/bin/pip-audit:
+	$(PYTHON) -m venv .cache/audit
+	.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 
 install: $(VENV)/.dev
 

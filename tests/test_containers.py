@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from server.settings import Settings, environment_name
@@ -30,6 +32,31 @@ def services() -> dict[str, str]:
     body = COMPOSE.partition("\nservices:\n")[2].partition("\nvolumes:\n")[0]
     found = re.split(r"^  (\w+):\n", body, flags=re.M)[1:]
     return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def linted(dockerfile: Path) -> subprocess.CompletedProcess[str]:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    command = [str(hadolint), "--no-color", "--failure-threshold", "style", str(dockerfile)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_linter_has_nothing_to_say() -> None:
+    done = linted(ROOT / "Dockerfile")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_linter_would_say_something(tmp_path: Path) -> None:
+    careless = tmp_path / "Dockerfile"
+    careless.write_text("FROM python:latest\nRUN pip install treesync\n", encoding="utf-8")
+    done = linted(careless)
+    assert done.returncode == 1
+    assert {"DL3007", "DL3013", "DL3042"} <= set(re.findall(r"\bDL\d+", done.stdout))
+
+
+def test_no_layer_keeps_a_cache() -> None:
+    assert [line for line in re.findall(r"pip install.*", DOCKERFILE) if "--no-cache-dir" not in line] == []
+    for layer in re.findall(r"^RUN (?:.*\\\n)*.*$", DOCKERFILE, re.M):
+        assert "apt-get install" not in layer or "rm -rf /var/lib/apt/lists/*" in layer
 
 
 def test_the_image_has_two_stages_and_leaves_the_build_behind() -> None:
