@@ -6,7 +6,7 @@
 #   make lint types         ruff, mypy
 #   make simulate SEEDS=N   N seeds of the simulation, from FIRST on, for a night
 #   make storm OPS=n        one queue replayed from everywhere at once, for a night
-#   make torture SCHEDULES=n SEED=s   kills, cuts and freezes around real processes, for a night
+#   make torture SCHEDULES=n SEED=s   kills, cuts, freezes and restored backups around real processes, for a night
 #   make bench              the benchmarks; writes benchmarks/RESULTS.md
 #   make lock               requirements.lock from what is installed, after the tests passed with it
 #   make sbom               dist/treesync.cdx.json, the bill of materials of a release (CycloneDX)

@@ -1,7 +1,8 @@
-"""Tortures the real stack: `python -m tests.torture --schedules 20 [--seed 0] [--instances 2]`.
+"""Tortures the real stack: `python -m tests.torture --schedules 20 [--seed 0] [--stages 2]`.
 
-Each schedule is one seed: 8 peers, 300 ops, 4 faults. What is wrong is named with its seed; a seed fixes what is done,
-not how the machine times it, so a schedule that failed is worth repeating.
+Each schedule is one seed: 8 peers, 300 ops, 4 faults; every tenth has two trees, and every tenth a backup that is
+restored. What is wrong is named with its seed; a seed fixes what is done, not how the machine times it, so a schedule
+that failed is worth repeating.
 """
 
 from __future__ import annotations
@@ -10,52 +11,85 @@ import argparse
 import asyncio
 import sys
 import time
+import traceback
 from collections import Counter
 
+from tests.torture.restoring import restore
 from tests.torture.schedule import Told, torture
-from tests.torture.stage import staged
+from tests.torture.stage import Stage, staged
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--schedules", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the first one")
+    parser.add_argument("--stages", type=int, default=1, help="whole stacks beside each other")
     parser.add_argument("--instances", type=int, default=2)
-    parser.add_argument("--faults", type=int, default=4, help="in each schedule")
-    parser.add_argument("--ops", type=int, default=300)
     asked = parser.parse_args(arguments)
-    told = asyncio.run(_run(asked.seed, asked.schedules, asked.instances, asked.faults, asked.ops))
+    seeds = range(asked.seed, asked.seed + asked.schedules)
+    told = asyncio.run(run(seeds, stages=asked.stages, instances=asked.instances, aloud=True))
     print(summary(told))
     return 1 if any(one.wrong for one in told) else 0
 
 
-async def _run(first: int, schedules: int, instances: int, faults: int, ops: int) -> list[Told]:
+async def run(seeds: range, *, stages: int = 1, instances: int = 2, aloud: bool = False) -> list[Told]:
+    """A schedule of each seed, spread over so many stacks that know nothing of each other."""
+    shares = [seeds[place::stages] for place in range(stages)]
+    told = await asyncio.gather(*(_share(share, instances, aloud) for share in shares))
+    return sorted((one for share in told for one in share), key=lambda one: one.seed)
+
+
+async def _share(seeds: range, instances: int, aloud: bool) -> list[Told]:
     told: list[Told] = []
-    async with staged(instances) as stage:
-        for seed in range(first, first + schedules):
-            began = time.monotonic()
-            one = await torture(stage, seed, faults=faults, ops=ops)
-            told.append(one)
-            print(
-                f"seed {seed}: {one.acknowledged}/{one.ops} landed, {one.merged} merged, {one.reconnects} reconnects, "
-                f"settled in {one.settled:.1f} s, {time.monotonic() - began:.1f} s in all; "
-                f"{', '.join(one.faults)}",
-                flush=True,
-            )
-            for wrong in one.wrong[:20]:
-                print(f"  WRONG {wrong}", flush=True)
+    while len(told) < len(seeds):  # a stage that broke is left, and the next seeds get another one
+        async with staged(instances) as stage:
+            for seed in seeds[len(told) :]:
+                began = time.monotonic()
+                told.append(await _tried(stage, seed))
+                if aloud:
+                    say(told[-1], time.monotonic() - began)
+                if told[-1].broke:
+                    break
     return told
+
+
+async def _tried(stage: Stage, seed: int) -> Told:
+    try:
+        return await one_of(stage, seed)
+    except Exception as error:
+        traceback.print_exc()
+        return Told(seed=seed, broke=True, wrong=[f"the schedule broke: {error!r}"])
+
+
+async def one_of(stage: Stage, seed: int) -> Told:
+    """The schedule that this seed stands for."""
+    if seed % 10 == 9:
+        return await restore(stage, seed)
+    return await torture(stage, seed, trees=2 if seed % 10 == 4 else 1)
+
+
+def say(one: Told, seconds: float) -> None:
+    print(
+        f"seed {one.seed}: {one.acknowledged}/{one.ops} landed, {one.merged} merged, {one.reconnects} reconnects, "
+        f"settled in {one.settled:.1f} s, {seconds:.1f} s in all; {', '.join(one.faults)}",
+        flush=True,
+    )
+    for wrong in one.wrong[:20]:
+        print(f"  WRONG {wrong}", flush=True)
 
 
 def summary(told: list[Told]) -> str:
     """The totals, as docs/reliability.md gives them."""
     faults = Counter(fault for one in told for fault in one.faults)
     settled = sorted(one.settled for one in told)
+    waited = sorted(seconds for one in told for seconds in one.waited)
     lines = [f"{len(told)} schedules, {sum(one.ops for one in told)} ops, {sum(faults.values())} faults"]
     lines += [f"  {times:4} {fault}" for fault, times in sorted(faults.items())]
     lines.append(
         f"settled after the last edit and fault: median {settled[len(settled) // 2]:.1f} s, longest {settled[-1]:.1f} s"
     )
+    median, slow = waited[len(waited) // 2], waited[len(waited) * 99 // 100]
+    lines.append(f"an answer, faults and all: median {median:.3f} s, p99 {slow:.1f} s")
     failed = [one.seed for one in told if one.wrong]
     lines.append(f"{sum(len(one.wrong) for one in told)} violations in {len(failed)} schedules {failed[:20] or ''}")
     return "\n".join(lines)

@@ -27,7 +27,7 @@ class History(msgspec.Struct):
     invocations: dict[tuple[str, int], Invocation] = {}
     typed: dict[str, str] = {}  # character -> client; each is typed once in all
     erased: set[str] = set()
-    faults: list[str] = []
+    went_back: bool = False  # a backup was restored
     wrong: list[str] = []
 
     def invoked(self, user: str, client: str, n: int, op: dict[str, Any]) -> None:
@@ -38,3 +38,19 @@ class History(msgspec.Struct):
         if not invocation.answers:
             invocation.waited = time.monotonic() - invocation.at
         invocation.answers.append(answer)
+
+    def goes_back_to(self, seq: int) -> None:
+        """The log ends there now: what was acknowledged behind it is gone, and whoever restored it knows."""
+        self.went_back = True
+        for key, invocation in list(self.invocations.items()):
+            if any(answer.get("seq") is not None and answer["seq"] > seq for answer in invocation.answers):
+                del self.invocations[key]
+                self.erased.update(typed_in(invocation.op))
+
+
+def typed_in(op: dict[str, Any]) -> set[str]:
+    """The characters that an op would bring into the shared text."""
+    if op["op"] == "text":
+        return {one for part in op["delta"] if isinstance(part, str) for one in part}
+    changed: str = op.get("set", {}).get("description", "")
+    return set(changed) - set(op.get("was", {}).get("description", ""))

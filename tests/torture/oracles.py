@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tests.torture.history import History, Invocation
+from tests.torture.history import History, Invocation, typed_in
 from tests.torture.peer import SHARED, Peer
 from tests.torture.replica import Replica
 
@@ -126,7 +126,7 @@ def _nothing_lost(history: History, log: Sequence[LogRow], state: dict[str, Any]
             yield f"O7: {key} has no answer"
     text = next(node["description"] for node in state["state"]["nodes"] if node["id"] == SHARED)
     times = Counter(text)
-    refused = {one for op in _refused(history) for part in op["delta"] if isinstance(part, str) for one in part}
+    refused = {one for op in _refused(history) for one in typed_in(op)}
     for character in history.typed:
         wanted = 0 if character in history.erased | refused else 1
         if times[character] > 1 or (times[character] < wanted):
@@ -134,9 +134,9 @@ def _nothing_lost(history: History, log: Sequence[LogRow], state: dict[str, Any]
 
 
 def _refused(history: History) -> Iterator[dict[str, Any]]:
-    """Deltas that were answered, and not by landing: their authors know."""
+    """What was answered, and not by landing: its author knows."""
     for invocation in history.invocations.values():
-        if invocation.op["op"] == "text" and not _landed(invocation):
+        if not _landed(invocation):
             yield invocation.op
 
 

@@ -49,11 +49,13 @@ class Peer:
         self.unanswered: dict[int, dict[str, Any]] = {}
         self.drafts: list[dict[str, Any]] = []  # ops without a number yet
         self.reconnects = 0
+        self.told_of_restore = False  # the log is not the one it knew
         self._ports = ports
         self._token = token
         self._history = history
         self._chance = chance
         self._n = 0
+        self._answered = 0  # the highest n that was
         self._typing: Typing | None = None
         self._typed: list[Keystroke] = []  # what no delta carries yet
         self._flying: set[int] = set()
@@ -73,6 +75,10 @@ class Peer:
             self._task.result()  # raises what ended it
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
 
     @property
     def settled(self) -> bool:
@@ -176,15 +182,18 @@ class Peer:
             if delta:
                 n = self._numbered(op="text", node=SHARED, path="description", delta=delta)
                 self._typing = Typing(n, of_delta(delta))
+        self._number_drafts()
+        await self._send("live", [n for n in self.unanswered if n not in self._flying])
+
+    def _number_drafts(self) -> None:
         for op in self.drafts:
             self._numbered(**op)
         self.drafts.clear()
-        await self._send("live", [n for n in self.unanswered if n not in self._flying])
 
     def _numbered(self, **op: Any) -> int:
         assert self.position is not None
         self._n += 1
-        op = {"n": self._n, "base": self.position["seq"], **op}
+        op = {"base": self.position["seq"], **op, "n": self._n}
         self.unanswered[self._n] = op
         self._history.invoked(self.user, self.client, self._n, op)
         return self._n
@@ -203,6 +212,9 @@ class Peer:
                 position = {} if self.position is None else {"position": self.position}
                 await self._say(type="open", ref=1, tree=self._history.tree, **position)
             case "snapshot":
+                if message.get("reason") in ("epoch", "ahead"):
+                    self.told_of_restore = True
+                    self._begin_anew(message["last_n"])
                 self._load(message)
                 await self._entered(message)
             case "resumed":
@@ -232,11 +244,42 @@ class Peer:
                 self._history.erased.update(what for _, what in self._typing.strokes if what is not None)
                 self._typing.seen = True
 
+    def _begin_anew(self, last_n: int) -> None:
+        """What the other history does not have goes over it without a base, the text whole, with what its author saw
+        (RP12, SEMANTICS 11)."""
+        waiting = [op for n, op in self.unanswered.items() if n > last_n] + self.drafts
+        for n in [n for n in self.unanswered if n > last_n]:
+            del self.unanswered[n]
+            self._history.invocations.pop((self.client, n))
+        self._n = max([self._answered, *self.unanswered])
+        self.drafts = [{**op, "base": 0} for op in waiting if op["op"] != "text"]
+        for op in self.drafts:
+            op.pop("n", None)
+        typing = self._typing
+        if self.replica is None or (typing is not None and typing.n <= last_n):
+            return
+        saw = self.replica.nodes[SHARED]["description"]
+        if self._text != saw:
+            whole = {"set": {"description": self._text}, "was": {"description": saw}}
+            self.drafts.append({"op": "update", "node": SHARED, "base": 0, **whole})
+        self._typing, self._typed = None, []
+
+    def _is_asked_for_what_is_gone(self, last_n: int) -> bool:
+        """The log went back behind numbers that were answered: another client_id counts from 1 (RP7)."""
+        if not self._history.went_back or last_n + 1 >= min(self.unanswered, default=self._n + 1):
+            return False
+        self._begin_anew(last_n)
+        self.client, self._n, self._answered, self.position = f"{self.client}+", 0, 0, None
+        return True
+
     async def _entered(self, message: dict[str, Any]) -> None:
+        if self._is_asked_for_what_is_gone(message["last_n"]):
+            raise ConnectionAbortedError("says hello under another client_id")
         if message["last_n"] > self._n:
             self._wrong(f"last_n {message['last_n']} was never sent")
         self._open, self._refused = True, False
         self._flying.clear()
+        self._number_drafts()
         await self._send("replay", list(self.unanswered))
         await self.push()
 
@@ -285,6 +328,7 @@ class Peer:
                 continue
             first = result["first"] if result["status"] == "duplicate" else result
             self._history.answered(self.client, n, first)
+            self._answered = max(self._answered, n)
             if self.unanswered.pop(n, None) is not None and self._typing is not None and self._typing.n == n:
                 self._typing.answered = True
                 self._typing.seen = self._typing.seen or first["status"] not in _LANDED

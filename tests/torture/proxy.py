@@ -22,12 +22,23 @@ class Pair:
         self.far.transport.abort()
 
 
+class Ear:
+    """Listens to what a proxy passes on, and may hold it back, change it, or (None) lose it with its connection."""
+
+    async def asked(self, pair: Pair, data: bytes) -> bytes | None:
+        return data
+
+    async def answered(self, pair: Pair, data: bytes) -> bytes | None:
+        return data
+
+
 class Proxy:
     """Passes what it is given, until it is told otherwise. `delay`: seconds that every chunk waits, each way."""
 
     def __init__(self, dial: Dial) -> None:
         self.delay = 0.0
         self.port = 0
+        self.ear = Ear()
         self._dial = dial
         self._pairs: set[Pair] = set()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -116,7 +127,10 @@ class Proxy:
                 if answers and self._swallows:
                     self._swallows -= 1
                     break
-                writer.write(data)
+                heard = self.ear.answered(pair, data) if answers else self.ear.asked(pair, data)
+                if (passed := await heard) is None:
+                    break
+                writer.write(passed)
                 await writer.drain()
         if pair in self._pairs:  # a half-open one is left alone
             pair.abort()

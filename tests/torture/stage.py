@@ -9,11 +9,12 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx2
 import msgspec
 
 from storage.embedded import SUPERUSER, EmbeddedPostgres
@@ -24,6 +25,7 @@ from tests.torture.proxy import Proxy, tcp, unix
 
 LOG = "SELECT seq, user_id, client_id, n, op FROM tree_ops WHERE tree_id = $1 ORDER BY seq"
 TENANT = "acme"
+START_SECONDS = 120.0  # a night's run is niced, and a machine that does much else lets it wait
 _TRIES = 25  # more than a pool has connections
 
 
@@ -47,7 +49,7 @@ class Instance:
     async def start(self) -> None:
         serving = treesync("serve", directory=self._directory, port=self.port, **self._environment)
         self._command = await self._stack.enter_async_context(serving)
-        await self._command.until_ready()
+        await self._command.until_ready(START_SECONDS)
 
     async def kill(self) -> None:
         self.thaw()
@@ -78,10 +80,13 @@ class Instance:
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer, once one comes: a pooled connection that died in a fault is found out by whoever uses it next."""
+        answer = None
         for _ in range(_TRIES):
-            answer = await self.command.ask(method, path, body)
-            if answer.status_code != 503:
-                break
+            with suppress(httpx2.TimeoutException):
+                answer = await self.command.ask(method, path, body)
+                if answer.status_code != 503:
+                    break
+        assert answer is not None, f"{method} {path} was never answered"
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
@@ -102,13 +107,27 @@ class Stage:
         self.to_postgres = to_postgres
         self.to_redis = to_redis
         self.instances = instances
+        self._backup = postgres._folder / "backup"
+
+    async def back_up(self) -> None:
+        """A base backup of the running server, as an operator makes one."""
+        await asyncio.to_thread(shutil.rmtree, self._backup, ignore_errors=True)
+        where = ["-h", str(self.postgres.sockets), "-U", SUPERUSER]
+        await self.postgres._run("pg_basebackup", *where, "-D", str(self._backup), "-X", "stream", "-c", "fast")
+
+    async def restore(self) -> None:
+        """The database is what it was at the backup."""
+        await self.postgres.stop(immediately=True)
+        await asyncio.to_thread(shutil.rmtree, self.postgres._data)
+        await asyncio.to_thread(self._backup.rename, self.postgres._data)
+        await self.postgres.start()
 
     async def calm(self) -> None:
         """No fault goes on, and every instance says that it is ready."""
         self.to_postgres.release()
         self.to_redis.release()
         for instance in self.instances:
-            await instance.command.until_ready()
+            await instance.command.until_ready(START_SECONDS)
 
     async def log(self, tree: int) -> list[LogRow]:
         """The tree's log, past every proxy."""
@@ -121,8 +140,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(instances: int = 2) -> AsyncIterator[Stage]:
-    """Everything started, and ended afterwards."""
+async def staged(instances: int = 2, **settings: str) -> AsyncIterator[Stage]:
+    """Everything started, and ended afterwards. `settings` are variables of the instances' environment."""
     folder = Path(tempfile.mkdtemp(prefix="treesync-torture-"))
     os.chmod(folder, 0o755)  # the database's own account must reach its folder
     postgres, redis = EmbeddedPostgres(folder / "postgres"), RedisServer(folder)
@@ -140,6 +159,7 @@ async def staged(instances: int = 2) -> AsyncIterator[Stage]:
             "DATABASE_URL": f"postgresql://{SUPERUSER}@127.0.0.1:{to_postgres.port}/treesync?sslmode=disable",
             "REDIS_URL": f"redis://127.0.0.1:{to_redis.port}/0",
             "TREESYNC_CONNECT_SECONDS": "2",
+            **settings,
         }
         serving = [Instance(folder, environment) for _ in range(instances)]
         for instance in serving:
