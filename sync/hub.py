@@ -30,11 +30,13 @@ from sync.joining import Joining
 from sync.judge_trash import PURGE
 from sync.limits import Limits
 from sync.lobby import Lobby
+from sync.node_templates import StandardTemplates
 from sync.nodes import State
 from sync.open_room import OpenRoom
 from sync.operator import Operator
 from sync.ops import Purge
 from sync.ports import Bus, Clock, Outbox, Store
+from sync.progress_news import ProgressNews
 from sync.protocol import (
     Activity,
     Close,
@@ -52,7 +54,9 @@ from sync.protocol import (
 )
 from sync.session import Session
 from sync.stats import HubStats
+from sync.tallies import Counted, Tallies
 from sync.tasks import Tasks
+from sync.templates import Templates
 from sync.visits import Visits
 from sync.writers import Writers
 
@@ -73,8 +77,10 @@ class Hub:
         instance: str,
         limits: Limits,
         log: Log,
+        templates: Templates | None = None,
         lanes: int = LANES,
     ) -> None:
+        """`templates`: where tenants keep their own; None: everybody has the standard ones."""
         self.instance = instance
         self.limits = limits
         self.stats = stats = HubStats()
@@ -109,6 +115,8 @@ class Hub:
         self._housekeeping = Housekeeping(
             store, bus, clock, follower, self._lobby.places, instance, log, self._lobby.drop
         )
+        self.tallies = Tallies(templates or StandardTemplates(), clock, self._lobby.places)
+        self._progress = ProgressNews(self.tallies, clock, self._lobby.places, log)
         self._open_doors(delivery, log)
 
     def _open_doors(self, delivery: Delivery, log: Log) -> None:
@@ -152,6 +160,7 @@ class Hub:
         await self._bus.start(self._exchange.hear)
         for lane in range(self._lanes):
             self._tasks.spawn(f"commit:{lane}", self._commits.run())
+        self._tasks.spawn("progress", self._progress.tell())
         for name, work in self._housekeeping.loops():
             self._tasks.spawn(name, work)
 
@@ -310,6 +319,11 @@ class Hub:
         if role is None:
             raise NotFound("no such tree")
         return role
+
+    async def progress(self, identity: Identity, tree: int) -> Counted:
+        """How far a tree is, at its confirmed seq. Raises NotFound, Unavailable."""
+        await self.role(identity, tree)
+        return await self.tallies.of(await self._lobby.enter(TreeKey(identity.tenant, tree)))
 
     async def state(self, identity: Identity, tree: int, seq: int | None = None) -> tuple[State, Position, Role]:
         """The confirmed state now, or as it was at a past seq. Raises NotFound."""

@@ -350,7 +350,7 @@ class Room:
         return Head(epoch=self.epoch, commit=self.commit, seq=self.seq, mark=self.mark, rights=self.rights.version)
 
     @contextmanager
-    def _confirmed(self) -> Iterator[Tree]:
+    def confirmed(self) -> Iterator[Tree]:
         """The tree without what is in flight."""
         if self.flight is None:
             yield self.tree
@@ -363,7 +363,7 @@ class Room:
 
     def state(self) -> State:
         """The confirmed state."""
-        with self._confirmed() as tree:
+        with self.confirmed() as tree:
             return tree.state()
 
     def encoded_state(self, codec: Codec) -> EncodedState:

@@ -17,6 +17,7 @@ from sync.room import Flight, Room
 from tests.simulation.deciding import records_of
 from tests.simulation.ending import Ending
 from tests.simulation.plan import TENANT
+from tests.simulation.progressing import check_progress
 from tests.simulation.replica import Record
 
 if TYPE_CHECKING:
@@ -178,6 +179,11 @@ class Checks:
                     if seen != {one: view for one, view in here.items() if one != mine}:
                         wrong.append(f"{client.name} tree {tree} sees {sorted(seen)}, there are {sorted(here)}")
         return wrong
+
+    def progress(self) -> None:
+        """[PG6, PG8] what everyone was told, change by change, is what counting anew comes to."""
+        wrong = check_progress(self._world)
+        assert not wrong, wrong[:3]
 
     async def end(self) -> None:
         """Everything that only the whole history can show."""

@@ -13,6 +13,7 @@ from sync.protocol import UNCONSUMED
 from tests.simulation.deciding import FINAL
 from tests.simulation.drafts import Drafts, changes, text_at
 from tests.simulation.intent import may_be_invalid
+from tests.simulation.progressing import Told
 from tests.simulation.replica import Record, Replica
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Copy:
         self.drafts = Drafts(self)
         self.deciding: dict[int, int] = {}  # ref -> the record that was to be decided
         self.news: dict[int, Record] = {}  # what it was told of conflict records, by id
+        self.progress = Told()
         self.reasons: list[str] = []  # of the snapshots it was given
         self._parts: list[Record] = []
         self._open_ref = 0
@@ -108,7 +110,7 @@ class Copy:
     # ---- messages
 
     def receive(self, message: Record) -> None:
-        if message["type"] in ("ops", "presence") and self.state != "open":
+        if message["type"] in ("ops", "presence", "progress") and self.state != "open":
             return  # from before a close that the server has not read yet
         getattr(self, "_on_" + message["type"])(message)
 
@@ -157,6 +159,7 @@ class Copy:
         if answered:
             self.state = "open"
             self.news = {}
+            self.progress = Told()
             self.resend(replay=True)
             if self.presence:
                 self.tell_presence(self.presence)
@@ -237,6 +240,9 @@ class Copy:
         number = self.deciding.pop(message["ref"], None)
         if number is not None:
             self.client.world.deciding.answered(self, message, number)
+
+    def _on_progress(self, message: Record) -> None:
+        self.progress.take(message)
 
     def _on_version(self, message: Record) -> None:
         """Of no concern to a copy."""

@@ -22,6 +22,7 @@ from sync.identity import Author, Identity, TreeKey
 from sync.nodes import Details
 from sync.ops import ImportedNode
 from sync.ports import Head
+from sync.progress_news import TELL_SECONDS
 from tests.simulation.asking import Asker
 from tests.simulation.befalling import Befalling
 from tests.simulation.checks import Checks
@@ -32,6 +33,7 @@ from tests.simulation.faults import FaultyBus, FaultyStore, Weather
 from tests.simulation.loop import Owner, SimulatedClock, SimulatedLoop
 from tests.simulation.network import codec_of
 from tests.simulation.plan import SMALL, TENANT, Plan
+from tests.simulation.progressing import FixedTemplates
 from tests.simulation.replica import Record
 
 QUIET_SECONDS = 10.0  # within which everything has converged once the faults have ended (reliability B9)
@@ -50,7 +52,13 @@ class Instance:
         store = FaultyStore(MemoryStore(world.database), world.weather, loop, clock, random)
         self.bus = FaultyBus(world.exchange.bus(), world.weather, loop, clock, self.owner)
         self.hub = Hub(
-            store, self.bus, clock, instance=self.owner.name, limits=world.plan.limits, log=lambda *_, **__: None
+            store,
+            self.bus,
+            clock,
+            instance=self.owner.name,
+            limits=world.plan.limits,
+            log=lambda *_, **__: None,
+            templates=FixedTemplates(),
         )
         self.hub.on_task_death = lambda name, error: loop.failures.append(f"{self.owner.name} {name} died: {error!r}")
 
@@ -246,6 +254,8 @@ class World:
             await self.clock.sleep(0.1)
             self.checks.step()
             self.checks.bounded(self.loop.time() - began < QUIET_SECONDS)
+        await self.clock.sleep(2 * TELL_SECONDS)
+        self.checks.progress()
         if self.plan.check_presence:
             while not self.checks.presence_agrees() and self.loop.time() - began < PRESENCE_SECONDS:
                 await self.clock.sleep(1.0)

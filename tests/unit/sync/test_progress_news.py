@@ -1,0 +1,162 @@
+"""What the people in a tree are told of its progress: soon after the edit, once, and slow readers too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from sync import progress_news
+from sync.errors import Unavailable
+from sync.identity import TreeKey
+from sync.node_templates import standard_templates
+from sync.nodes import NodeType
+from sync.progress_news import TELL_SECONDS
+from sync.tallies import TEMPLATES_SECONDS
+from sync.templates import Field, Template, TemplateSet
+from tests.clocks import settle
+from tests.hubs import Deployment, ListOutbox, Socket, root
+
+DONE = {"template_data.completion_status": "done"}
+
+
+@pytest.fixture
+async def deployment() -> AsyncIterator[Deployment]:
+    one = Deployment(hubs=2)
+    await one.start()
+    yield one
+    await one.close()
+
+
+async def opened(deployment: Deployment) -> tuple[Socket, TreeKey]:
+    key = await deployment.tree(root())
+    ada = deployment.socket("ada")
+    await ada.open(key)
+    await deployment.clock.advance(TELL_SECONDS)
+    return ada, key
+
+
+def told(socket: Socket) -> list[dict[str, Any]]:
+    outbox = socket.outbox
+    assert isinstance(outbox, ListOutbox)
+    return outbox.take("progress")
+
+
+async def test_pg9_whoever_opens_a_tree_is_told_how_far_it_is(deployment: Deployment) -> None:
+    """[PG9]"""
+    ada, _ = await opened(deployment)
+    [message] = told(ada)
+    assert (message["whole"], message["seq"], message["nodes"]) == (True, 2, {})
+    assert message["summary"]["total_nodes"] == 1
+
+
+async def test_pg8_a_change_is_told_within_a_second_and_several_as_one(deployment: Deployment) -> None:
+    """[PG8]"""
+    ada, key = await opened(deployment)
+    bo = deployment.socket("bo", hub=1)
+    await bo.open(key)
+    await deployment.clock.advance(TELL_SECONDS)
+    told(ada), told(bo)
+    await ada.ask(key, {"op": "insert", "node": "a", "parent": "root", "type": "outcome", "title": "A"})
+    await ada.ask(key, {"op": "update", "node": "a", "set": DONE})
+    await deployment.clock.advance(1.0)
+    for socket in (ada, bo):
+        [message] = told(socket)
+        assert set(message["nodes"]) == {"a", "root"}
+        assert message["nodes"]["a"]["status"] == "complete"
+        assert message["nodes"]["root"]["branch_completion"] == 0.5
+        assert message["summary"]["completion_rate"] == 0.5
+        [domain] = message["domains"]
+        assert (domain["node"], domain["maturity"]) == ("a", "mature")
+
+
+async def test_pg8_what_changes_no_progress_tells_nothing(deployment: Deployment) -> None:
+    """[PG8]"""
+    ada, key = await opened(deployment)
+    told(ada)
+    await ada.ask(key, {"op": "update", "node": "root", "set": {"title": "Other"}})
+    await deployment.clock.advance(1.0)
+    assert told(ada) == []
+
+
+async def test_pg9_who_reads_slowly_is_told_the_state_when_he_has_read(deployment: Deployment) -> None:
+    """[PG9]"""
+    ada, key = await opened(deployment)
+    told(ada)
+    assert isinstance(ada.outbox, ListOutbox)
+    ada.outbox.full = True
+    bo = deployment.socket("bo")
+    await bo.open(key)
+    for said in ("wip", "done"):
+        await bo.ask(key, {"op": "update", "node": "root", "set": {"template_data.completion_status": said}})
+        await deployment.clock.advance(TELL_SECONDS)
+    assert told(ada) == []
+    ada.outbox.full = False
+    ada.hub.drained(ada.session)
+    await deployment.clock.advance(TELL_SECONDS)
+    [message] = told(ada)
+    assert message["nodes"]["root"]["status"] == "complete"
+
+
+async def test_pg9_much_comes_in_parts(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[PG9]"""
+    monkeypatch.setattr(progress_news, "PART_NODES", 2)
+    ada, key = await opened(deployment)
+    nodes = [{"id": f"m{one}", "type": "metric", "title": "M", "template_data": {"unit": "%"}} for one in range(4)]
+    told(ada)
+    await ada.ask(key, {"op": "import", "parent": "root", "nodes": nodes})
+    await deployment.clock.advance(TELL_SECONDS)
+    messages = told(ada)
+    assert [message["whole"] for message in messages] == [True, False, False]
+    assert {node for message in messages for node in message["nodes"]} == {"root", "m0", "m1", "m2", "m3"}
+
+
+class OwnTemplates:
+    """A tenant's own, which may be away."""
+
+    def __init__(self) -> None:
+        self.kept = standard_templates()
+        self.away = False
+
+    async def node_templates(self, tenant: str) -> TemplateSet:
+        if self.away:
+            raise Unavailable("the database is away")
+        return self.kept
+
+    async def set_node_templates(self, tenant: str, user: str, templates: dict[NodeType, Template]) -> TemplateSet:
+        raise NotImplementedError
+
+
+async def test_pg2_other_templates_make_other_progress(deployment: Deployment) -> None:
+    """[PG2]"""
+    own = OwnTemplates()
+    hub = deployment.hubs[0]
+    hub.tallies._templates = own
+    own.away = True
+    ada, key = await opened(deployment)
+    assert told(ada) == [], "no progress without its templates"
+    own.away = False
+    await ada.ask(key, {"op": "update", "node": "root", "set": {"template_data.budget": 5}})
+    await deployment.clock.advance(TELL_SECONDS)
+    assert [message["summary"]["fill_rate"] for message in told(ada)] == [0.0]
+    budget = Template(fields=[Field(name="budget", label="Budget", kind="number")])
+    own.kept = TemplateSet(version=1, templates={**own.kept.templates, "objective": budget})
+    hub.tallies.templates_changed("acme")
+    await deployment.clock.advance(TELL_SECONDS)
+    [message] = told(ada)
+    assert (message["whole"], message["summary"]["fill_rate"]) == (True, 1.0)
+    await deployment.clock.advance(TEMPLATES_SECONDS + 1)
+    assert told(ada) == [], "read again, and the same"
+
+
+async def test_progress_is_followed_while_rooms_come_and_go(deployment: Deployment) -> None:
+    ada, key = await opened(deployment)
+    hub = deployment.hubs[0]
+    counted = await hub.progress(ada.session.identity, key.tree)
+    assert counted.tally.summary().total_nodes == 1
+    hub.leave(ada.session)
+    await settle()
+    await deployment.clock.advance(120.0)
+    assert hub.places() == []
+    assert hub.tallies._counted == {}
