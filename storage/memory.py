@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from storage.memory_past import MemoryPast
 from storage.memory_rows import TreeRows, encoded, rfc3339
 from sync.conflict_records import ConflictRecord
 from sync.errors import NotFound, Unavailable, Unstorable
@@ -28,7 +29,6 @@ from sync.ports import (
     Recalled,
     Receipt,
     Rights,
-    TreeVersion,
     Turn,
 )
 from sync.protocol import ActivityEvent
@@ -210,10 +210,11 @@ class MemoryTurn:
         return batch
 
 
-class MemoryStore:
+class MemoryStore(MemoryPast):
     """`sync.ports.Store` over a MemoryDatabase."""
 
     def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database.living, database.clock)
         self._database = database
 
     async def load(self, key: TreeKey) -> LoadedTree:
@@ -265,12 +266,6 @@ class MemoryStore:
         if rows.head.epoch == epoch:
             rows.head = msgspec.structs.replace(rows.head, epoch=new_epoch)
         return rows.head
-
-    async def keep_version(self, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
-        return self._database.living(key).keep_version(version, self._database.clock.now())
-
-    async def version_before(self, key: TreeKey, epoch: str, seq: int) -> TreeVersion | None:
-        return self._database.living(key).version_before(epoch, seq)
 
     async def log_activity(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:
         self._database.living(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,8 +28,8 @@ from sync.ports import (
     Recalled,
     Rights,
     StoredResult,
-    TreeVersion,
 )
+from sync.versions import TreeVersion
 
 _encoder = msgspec.json.Encoder()
 _node = msgspec.json.Decoder(NodeRow)
@@ -230,18 +230,6 @@ class TreeRows:
         self._rights = encoded(rights)
         self.head = msgspec.structs.replace(self.head, rights=version)
         return rights
-
-    def keep_version(self, version: TreeVersion, now: float) -> TreeVersion | None:
-        if any(kept.epoch == version.epoch and kept.seq >= version.seq for kept in self.versions):
-            return None
-        numbered = msgspec.structs.replace(version, number=len(self.versions) + 1, at=rfc3339(now))
-        encoded([numbered.user, numbered.description, numbered.name])
-        self.versions.append(numbered)
-        return numbered
-
-    def version_before(self, epoch: str, seq: int) -> TreeVersion | None:
-        fitting: Sequence[TreeVersion] = [kept for kept in self.versions if kept.epoch == epoch and kept.seq <= seq]
-        return max(fitting, key=lambda kept: (kept.seq, kept.number), default=None)
 
 
 def _stamped(op: LoggedOp, batch: Batch, at: str) -> LoggedOp:

@@ -11,9 +11,9 @@ from storage.commits import COMMIT, columns, in_order, receipts
 from storage.conflicts import read_one
 from storage.database import Database
 from storage.op_log import head_of, read_head, read_mark, read_missing, read_range, read_recall
+from storage.past import PostgresPast
 from storage.tree_rows import read_rights, read_tree
 from storage.turns import held
-from storage.versions import keep_version, version_before
 from sync.conflict_records import ConflictRecord
 from sync.identity import Author, TreeKey
 from sync.ports import (
@@ -25,7 +25,6 @@ from sync.ports import (
     Recalled,
     Receipt,
     Rights,
-    TreeVersion,
     Turn,
 )
 from sync.protocol import ActivityEvent
@@ -34,11 +33,11 @@ HEADS = "SELECT * FROM heads_of($1, $2, $3)"
 RENEW_EPOCH = "UPDATE tree_heads SET epoch = $4 WHERE tenant_id = $1 AND tree_id = $2 AND epoch = $3"
 
 
-class PostgresStore:
+class PostgresStore(PostgresPast):
     """`sync.ports.Store` over a Database."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
 
     async def load(self, key: TreeKey) -> LoadedTree:
         async with self._database.transaction(key.tenant, isolation="repeatable_read", readonly=True) as connection:
@@ -97,15 +96,6 @@ class PostgresStore:
         async with self._database.transaction(key.tenant) as connection:
             await connection.execute(RENEW_EPOCH, key.tenant, key.tree, epoch, new_epoch)
             return await read_head(connection, key)
-
-    async def keep_version(self, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
-        async with self._database.transaction(key.tenant) as connection:
-            await read_head(connection, key)
-            return await keep_version(connection, key, version)
-
-    async def version_before(self, key: TreeKey, epoch: str, seq: int) -> TreeVersion | None:
-        async with self._database.transaction(key.tenant, readonly=True) as connection:
-            return await version_before(connection, key, epoch, seq)
 
     async def log_activity(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:
         async with self._database.transaction(key.tenant) as connection:

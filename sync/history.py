@@ -8,7 +8,8 @@ from sync.errors import NotFound
 from sync.identity import TreeKey
 from sync.marks import CREATED, Mark
 from sync.nodes import Details, State
-from sync.ports import Store, TreeVersion
+from sync.ports import Store
+from sync.versions import TreeVersion
 from sync.tree import Held, HeldConnection, HeldDetails, Tree
 
 _UNKNOWN = {CREATED: Mark(0, "", "")}  # who changed what is not asked of the past

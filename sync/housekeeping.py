@@ -12,7 +12,8 @@ from sync.errors import TreesyncError, Unavailable
 from sync.follow import Follower
 from sync.identity import TreeKey
 from sync.open_room import OpenRoom
-from sync.ports import Bus, Clock, Store, TreeVersion
+from sync.ports import Bus, Clock, Store
+from sync.versions import TreeVersion
 from sync.protocol import VersionKept
 
 COMPARE_SECONDS = 2.0  # P4: the longest a lost bus message can stay unnoticed

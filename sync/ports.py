@@ -21,6 +21,7 @@ from sync.marks import Marks
 from sync.nodes import Connection, Details, Node
 from sync.protocol import ActivityEvent, Role
 from sync.trash import TrashReader
+from sync.versions import PastReader, VersionStore
 
 Visibility = Literal["private", "tenant_view", "tenant_edit"]
 
@@ -177,19 +178,6 @@ class Recalled(msgspec.Struct, kw_only=True):
     firsts: dict[int, First]
 
 
-class TreeVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A kept snapshot. Numbers are gapless per tree. `state` is a snapshot's `state`, encoded as JSON."""
-
-    number: int
-    seq: int
-    epoch: str
-    state: bytes
-    at: str = ""
-    user: str = ""
-    description: str = ""
-    name: str = ""
-
-
 class Turn(Protocol):
     """A tree's head, locked for one commit: who holds it cannot lose (SEMANTICS 5)."""
 
@@ -210,7 +198,7 @@ class Turn(Protocol):
     async def commit(self, batch: Batch) -> Receipt: ...
 
 
-class Store(Protocol):
+class Store(VersionStore, PastReader, Protocol):
     """What the hub needs of storage. Every call names the tenant; nothing crosses it."""
 
     async def load(self, key: TreeKey) -> LoadedTree:
@@ -254,14 +242,6 @@ class Store(Protocol):
 
     async def renew_epoch(self, key: TreeKey, epoch: str, new_epoch: str) -> Head:
         """Set a new epoch where the old one still stands; answers the head as it is then."""
-        ...
-
-    async def keep_version(self, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
-        """Store a version under the next number; None where one at this epoch and seq or later exists already."""
-        ...
-
-    async def version_before(self, key: TreeKey, epoch: str, seq: int) -> TreeVersion | None:
-        """The newest version at or below a seq."""
         ...
 
     async def log_activity(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:

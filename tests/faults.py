@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Literal, TypeVar
 
 from storage.bus_local import LocalBus, LocalExchange
 from sync.conflict_records import ConflictRecord
 from sync.errors import Unavailable
 from sync.identity import Author, TreeKey
-from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Recalled, Receipt, Rights, Store, TreeVersion, Turn
+from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Recalled, Receipt, Rights, Store, Turn
 from sync.protocol import ActivityEvent
+from sync.versions import TreeVersion
 
 Answer = TypeVar("Answer")
 
@@ -90,6 +92,24 @@ class FaultyStore:
 
     async def version_before(self, key: TreeKey, epoch: str, seq: int) -> TreeVersion | None:
         return await self.call("version_before", lambda: self._store.version_before(key, epoch, seq))
+
+    async def version(self, key: TreeKey, number: int) -> TreeVersion | None:
+        return await self.call("version", lambda: self._store.version(key, number))
+
+    async def versions(self, key: TreeKey, *, limit: int, before: int | None = None) -> list[TreeVersion]:
+        return await self.call("versions", lambda: self._store.versions(key, limit=limit, before=before))
+
+    async def version_at(self, key: TreeKey, epoch: str, seq: int) -> TreeVersion | None:
+        return await self.call("version_at", lambda: self._store.version_at(key, epoch, seq))
+
+    async def rename_version(self, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
+        return await self.call("rename_version", lambda: self._store.rename_version(key, version))
+
+    async def seq_at(self, key: TreeKey, moment: datetime) -> int:
+        return await self.call("seq_at", lambda: self._store.seq_at(key, moment))
+
+    async def ops_span(self, key: TreeKey, user: str, client: str) -> tuple[int, int, int]:
+        return await self.call("ops_span", lambda: self._store.ops_span(key, user, client))
 
     async def log_activity(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:
         await self.call("log_activity", lambda: self._store.log_activity(key, author, events))

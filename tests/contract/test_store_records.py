@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync.errors import Unstorable
 from sync.identity import TreeKey
-from sync.ports import TreeVersion
+from sync.versions import TreeVersion
 from sync.protocol import ActivityEvent
 from tests.batches import author, node
 from tests.contract.conftest import Bench, raised

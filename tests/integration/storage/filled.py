@@ -7,11 +7,14 @@ from itertools import count
 from storage.database import Database
 from storage.directory import PostgresDirectory
 from storage.postgres import PostgresStore
+from storage.templates import PostgresTemplates
 from sync.identity import Identity, TreeKey
-from sync.ports import TreeVersion
+from sync.node_templates import STANDARD
 from sync.protocol import ActivityEvent
+from sync.versions import TreeVersion
 from tests.batches import Writer, author, first_batch, node
 
+TERM = "INSERT INTO tree_terms (tenant_id, tree_id, term, node_count, nodes) VALUES ($1, $2, 'growth', 1, '{root}')"
 _numbers = count(1)
 
 
@@ -46,4 +49,7 @@ async def fill(database: Database) -> TreeKey:
     await PostgresDirectory(database).set_member(writer.key, "bo", "editor")
     await store.keep_version(writer.key, TreeVersion(number=0, seq=1, epoch="e1", state=b"{}"))
     await store.log_activity(writer.key, author(), [ActivityEvent(id="ev-1", kind="node_viewed")])
+    await PostgresTemplates(database).set_node_templates(writer.key.tenant, "ada", STANDARD)
+    async with database.transaction(writer.key.tenant) as connection:
+        await connection.execute(TERM, writer.key.tenant, writer.key.tree)
     return writer.key

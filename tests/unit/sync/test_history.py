@@ -46,7 +46,7 @@ async def test_every_seq_is_read_as_it_was(one: Deployment, kept: int | None) ->
     if kept is not None:
         state, position, _ = await hub.state(identity("ada"), key.tree, kept)
         from sync.codec import JSON
-        from sync.ports import TreeVersion
+        from sync.versions import TreeVersion
 
         version = TreeVersion(number=0, seq=position.seq, epoch="e1", state=JSON.encode_value(state))
         assert await MemoryStore(one.database).keep_version(key, version)

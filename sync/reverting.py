@@ -1,0 +1,232 @@
+"""Taking back some ops of a tree's log: the ops that make the tree as if they had never been made (see `unmaking`).
+
+What others did meanwhile stays: a value they have set since, what they typed into a text, what they made below a node,
+and so the node itself. All that is told as collisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import UNSET
+
+from sync import ops
+from sync.planning import Planned, Planning
+from sync.tree import Held, HeldConnection, Tree
+from sync.unmade_text import Field
+from sync.unmaking import Life, UnmadeConnection, Unmaking
+from sync.values import ABSENT, read
+
+
+class Behind(Exception):
+    """What was touched has changed again since the log was read."""
+
+
+def revert(plan: Planning, unmaking: Unmaking) -> Planned:
+    """The ops. Raises Behind, and Refused where a limit stands in the way; nothing is half planned."""
+    _check_level(plan.tree, unmaking)
+    _Reverting(plan, unmaking).all()
+    return plan.planned
+
+
+def _check_level(tree: Tree, unmaking: Unmaking) -> None:
+    through = unmaking.through
+    for node_id, one in unmaking.nodes.items():
+        held = tree.nodes.get(node_id)
+        if held is None:
+            continue
+        below = [node_id] if one.life is None else [node for node, _ in tree.subtree(node_id)]
+        if any(_newest(tree.nodes[node]) > through for node in below):
+            raise Behind
+    for connection_id in unmaking.connections:
+        connection = tree.connections.get(connection_id)
+        if connection is not None and _newest(connection) > through:
+            raise Behind
+    if unmaking.details and max(mark.seq for mark in tree.details.marks.values()) > through:
+        raise Behind
+
+
+def _newest(held: Held | HeldConnection) -> int:
+    seq = held.node.seq if isinstance(held, Held) else max(mark.seq for mark in held.marks.values())
+    return max(seq, held.deleted or 0)
+
+
+class _Reverting:
+    def __init__(self, plan: Planning, unmaking: Unmaking) -> None:
+        self._plan = plan
+        self._tree: Tree = plan.tree
+        self._unmaking = unmaking
+        self._touched = [  # what was made and goes again needs nothing else
+            (node, one)
+            for node, one in unmaking.nodes.items()
+            if one.life is None or one.life.lives or not one.life.made
+        ]
+
+    def all(self) -> None:
+        self._bring_back()
+        self._place()
+        for node, one in self._touched:
+            held = self._tree.nodes.get(node)
+            if held is not None and one.fields:
+                self._write(one.fields, held.node, node=node)
+        self._throw_away()
+        for connection_id, connection in self._unmaking.connections.items():
+            self._connect(connection_id, connection)
+        if self._unmaking.details:
+            self._write(self._unmaking.details, self._tree.details.details)
+
+    # ---- what would be there, and is not
+
+    def _bring_back(self) -> None:
+        tree = self._tree
+        wanted = [node for node, one in self._unmaking.nodes.items() if one.life is not None and one.life.lives]
+        for node in wanted:
+            if node not in tree.nodes:
+                self._plan.meets(node=node, path="node", kept=True, why="it is gone for good")
+        for node in sorted((node for node in wanted if node in tree.nodes), key=tree.depth):
+            held = tree.nodes[node]
+            if held.deleted is None:
+                continue
+            if held.node.parent is not None and tree.node(held.node.parent) is None:
+                self._plan.meets(node=node, path="node", kept=True, why="what it stood under is gone")
+            else:
+                self._plan.ask(ops.Restore, node=node)
+
+    # ---- where nodes stand
+
+    def _place(self) -> None:
+        families: dict[str | None, list[tuple[str, str]]] = {}
+        for node, one in self._touched:
+            if one.placement is None or self._tree.node(node) is None:
+                continue
+            self._tell(one.placement, "placement", node=node)
+            parent, order = one.placement.value
+            if self._may_stand(node, parent):
+                families.setdefault(parent, []).append((order, node))
+        for parent in sorted(families, key=self._depth):  # so that all above a place stands where it shall stand
+            for node, before in self._in_order(parent, families[parent]):
+                self._move(node, parent, before)
+        for node, one in self._touched:
+            now = self._tree.nodes.get(node)
+            if one.position is not None and now is not None and now.node.position != one.position.value:
+                self._plan.ask(ops.Move, node=node, position=one.position.value)
+
+    def _depth(self, node: str | None) -> int:
+        """How deep a node will lie. Where others have made it a circle, any answer does: a move will be refused."""
+        above: dict[str, None] = {}
+        while node is not None and node not in above and node in self._tree.nodes:
+            above[node] = None
+            one = self._unmaking.nodes.get(node)
+            if one is not None and one.placement is not None and self._tree.node(node) is not None:
+                node = one.placement.value[0]
+            else:
+                node = self._tree.nodes[node].node.parent
+        return len(above)
+
+    def _may_stand(self, node: str, parent: str | None) -> bool:
+        if parent is None or self._tree.node(parent) is not None:
+            return True
+        self._plan.meets(node=node, path="placement", kept=True, why="where it stood is gone")
+        return False
+
+    def _in_order(self, parent: str | None, coming: list[tuple[str, str]]) -> Iterator[tuple[str, str | None]]:
+        """(node, the sibling it comes to stand behind), for the nodes that are to be placed, in order."""
+        placed = {node for _, node in coming}
+        staying = [(order, node) for order, node in self._tree.siblings(parent) if node not in placed]
+        before: str | None = None
+        for _, node in sorted([*(one for one in staying if self._tree.node(one[1]) is not None), *coming]):
+            if node in placed:
+                yield node, before
+            before = node
+
+    def _move(self, node: str, parent: str | None, before: str | None) -> None:
+        now = self._tree.nodes[node].node
+        if now.parent == parent:
+            self._plan.ask(ops.Move, node=node, after=before)
+        elif self._tree.lies_below(parent, node):
+            self._plan.meets(node=node, path="placement", kept=True, why="what it stood under stands below it now")
+        else:
+            self._plan.ask(ops.Move, node=node, parent=parent, after=before, position=now.position)
+
+    # ---- what things say
+
+    def _write(self, fields: dict[str, Field], thing: Any, **what: str) -> None:
+        changed: dict[str, Any] = {}
+        gone: list[str] = []
+        for path, field in fields.items():
+            self._tell(field, path, **what)
+            if field.value is ABSENT:
+                gone.append(path)
+            elif path in ("title", "name") and not field.value:
+                self._plan.meets(path=path, kept=True, why="nothing would be left of it", **what)
+            elif read(thing, path) != field.value or type(read(thing, path)) is not type(field.value):
+                changed[path] = field.value
+        if changed or gone:
+            kind: type[ops.Op] = ops.Update if what else ops.Configure
+            self._plan.ask(kind, set=changed or UNSET, unset=gone or UNSET, **what)
+
+    def _tell(self, field: Field, path: str, **what: str) -> None:
+        if field.by:
+            self._plan.meets(path=path, by=field.by, seq=field.seq, kept=True, why="it was changed since", **what)
+
+    # ---- what is there, and would not be
+
+    def _throw_away(self) -> None:
+        tree, nodes = self._tree, self._unmaking.nodes
+        lives = {node: one.life for node, one in nodes.items() if one.life is not None and tree.node(node) is not None}
+        unwanted = {node: life for node, life in lives.items() if not life.lives}
+        kept = self._kept(unwanted)
+        going = unwanted.keys() - kept
+        for node in unwanted:
+            if node in going and tree.nodes[node].node.parent not in going:
+                self._plan.ask(ops.Delete, node=node)
+
+    def _kept(self, unwanted: dict[str, Life]) -> set[str]:
+        """What others have built on: something of theirs is in it or below it, which would go along."""
+        tree, kept = self._tree, set[str]()
+        for node, life in unwanted.items():
+            others = [below for below, _ in tree.subtree(node) if below not in unwanted and tree.node(below)]
+            if not others and not life.by:
+                continue
+            made = tree.nodes[others[0] if others else node].marks[""]
+            by, seq = (life.by, life.seq) if life.by else (made.user, made.seq)
+            self._plan.meets(node=node, path="node", by=by, seq=seq, kept=True, why="others have built on it")
+            kept.update(tree.ancestors(node))
+        return kept
+
+    # ---- connections
+
+    def _connect(self, connection_id: str, one: UnmadeConnection) -> None:
+        held = self._tree.connections.get(connection_id)
+        life, lives = one.life, held is not None and held.deleted is None
+        if life is not None and life.lives and not (lives and _joins_alike(one, held)):
+            self._connect_again(connection_id, one, held)
+        elif life is not None and not life.lives and lives:
+            if life.by:
+                what = {"connection": connection_id, "path": "node", "by": life.by, "seq": life.seq}
+                self._plan.meets(kept=True, why="it was changed since", **what)
+                return
+            self._plan.ask(ops.Disconnect, connection=connection_id)
+        held = self._tree.connections.get(connection_id)
+        if one.label is not None and held is not None and held.deleted is None:
+            self._tell(one.label, "label", connection=connection_id)
+            if held.connection.label != one.label.value:
+                self._plan.ask(ops.Update, connection=connection_id, set={"label": one.label.value})
+
+    def _connect_again(self, connection_id: str, one: UnmadeConnection, held: HeldConnection | None) -> None:
+        wanted = one.connection
+        assert wanted is not None, "what was there had ends"
+        if any(self._tree.node(end) is None for end in (wanted.source, wanted.target)):
+            self._plan.meets(connection=connection_id, path="node", kept=True, why="one of its ends is gone")
+            return
+        if held is not None:
+            self._plan.ask(ops.Disconnect, connection=connection_id)
+        fields = {"source": wanted.source, "target": wanted.target, "label": wanted.label}
+        self._plan.ask(ops.Connect, connection=connection_id, **fields)
+
+
+def _joins_alike(one: UnmadeConnection, held: HeldConnection | None) -> bool:
+    """Whether a connection joins what it would join."""
+    wanted, now = one.connection, held.connection if held is not None else None
+    return wanted is not None and now is not None and (wanted.source, wanted.target) == (now.source, now.target)

@@ -1,0 +1,55 @@
+"""Random logs, grown op by op by several people: for tests of what is made of a log afterwards."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from random import Random
+
+from sync.apply import Stamp, apply
+from sync.identity import Author
+from sync.ports import LoggedOp
+from sync.tree import Tree
+from sync.values import Refused
+from sync.verdict import SetAside
+from tests.trees import KINDS, Grown, arbitrary, empty
+
+PEOPLE = ("ada", "bo", "cy")
+_ALL_KINDS = KINDS + 3
+
+
+def grown(seed: int, most: int = 40) -> Grown:
+    """A tree that three people have changed at random; deterministic in the seed."""
+    chance = Random(seed)
+    one = Grown()
+    one.insert("n1")
+    one.insert("n2", "n1", who="bo")
+    for _ in range(chance.randrange(3, most)):
+        one_more(one, chance)
+    return one
+
+
+def one_more(one: Grown, chance: Random, people: tuple[str, ...] = PEOPLE) -> None:
+    kind, numbers = chance.randrange(_ALL_KINDS), [chance.randrange(12) for _ in range(3)]
+    op = arbitrary(one.tree, kind, *numbers)
+    if chance.randrange(25) == 0:
+        trash = sorted(node for node, held in one.tree.nodes.items() if held.deleted is not None)
+        op = {"op": "purge", "node": trash[0]} if trash else op
+    who = chance.choice(people)
+    with suppress(Refused, SetAside):
+        one.ask(op, mode="force", who=who, client="purge:1" if op["op"] == "purge" else "")
+
+
+def rows(one: Grown) -> list[LoggedOp]:
+    """The log as storage gives it."""
+    return [
+        LoggedOp(seq=stamp.seq, n=stamp.seq, author=Author(user=stamp.user, client=stamp.client), effect=effect)
+        for effect, stamp in one.log
+    ]
+
+
+def at(one: Grown, seq: int) -> Tree:
+    """The tree as it was at a seq."""
+    tree = empty()
+    for effect, stamp in one.log[:seq]:
+        apply(tree, effect, Stamp(stamp.seq, stamp.user, stamp.client))
+    return tree

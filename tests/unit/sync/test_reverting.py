@@ -1,0 +1,282 @@
+"""Taking back some ops of a log: what is left is exactly the rest."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from sync.planning import Planned, planning
+from sync.restoring import same_content
+from sync.reverting import Behind, revert
+from sync.unmaking import Selection, Unmaking
+from sync.values import Refused
+from sync.verdict import SetAside
+from tests import past
+from tests.trees import Grown, arbitrary, empty, image
+from tests.unit.sync.test_restoring import carry_out, restored
+
+
+def unmade(one: Grown, **which: Any) -> Unmaking:
+    selection = Selection(**{"first": 1, "last": one.seq, **which})
+    first = next((row.seq for row in past.rows(one) if selection.takes(row)), one.seq + 1)
+    unmaking = Unmaking(past.at(one, first - 1) if first > 1 else empty(), selection)
+    for row in past.rows(one)[first - 1 :]:
+        unmaking.feed(row)
+    unmaking.through = one.seq
+    return unmaking.end()
+
+
+def reverted(one: Grown, **which: Any) -> Planned:
+    """Plan a revert, see that planning left no trace, and carry it out."""
+    before = image(one.tree)
+    with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
+        planned = revert(plan, unmade(one, **which))
+    assert image(one.tree) == before
+    carry_out(one, planned.ops, "eve")
+    return planned
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_a_thousand_restores_are_undone_to_the_letter(part: int) -> None:
+    """[HI16] Restore, then undo, is the identity."""
+    for seed in range(part * 100, part * 100 + 100):
+        one = past.grown(seed)
+        before = past.at(one, one.seq)
+        seq = one.seq
+        restored(one, Random(seed).randrange(1, one.seq + 1))
+        reverted(one, client="restore:1", first=seq + 1)
+        assert same_content(one.tree, before), seed
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_what_one_person_did_last_is_taken_back_to_the_letter(part: int) -> None:
+    """[HI17]"""
+    for seed in range(part * 100, part * 100 + 100):
+        chance = Random(seed)
+        one = past.grown(seed, 20)
+        before = past.at(one, one.seq)
+        seq, purged = one.seq, False
+        for _ in range(chance.randrange(1, 15)):
+            past.one_more(one, chance, ("dan",))
+        purged = any(type(effect).__name__ == "Purge" for effect, _ in one.log[seq:])
+        reverted(one, first=seq + 1)
+        if not purged:
+            assert same_content(one.tree, before), seed
+
+
+def apart(seed: int, people: tuple[str, ...]) -> Grown:
+    """Everybody works below a node of his own; `people` are those who do, of the same three with the same ideas."""
+    chance = Random(seed)
+    one = Grown()
+    for who in past.PEOPLE:
+        one.insert(f"{who}-top", None, who="eve")
+    mirrored: dict[str, Grown] = {who: Grown() for who in past.PEOPLE}
+    for who in past.PEOPLE:
+        mirrored[who].insert(f"{who}-top")
+    for _ in range(chance.randrange(5, 40)):
+        who = chance.choice(past.PEOPLE)
+        kind, numbers = chance.randrange(15), [chance.randrange(12) for _ in range(3)]
+        op = _own(arbitrary(mirrored[who].tree, kind, *numbers), who)
+        if op is None:
+            continue
+        try:
+            mirrored[who].ask(op, mode="force", who=who)
+        except (Refused, SetAside):
+            continue
+        if who in people:
+            one.ask(op, mode="force", who=who)
+    return one
+
+
+def _own(op: dict[str, Any], who: str) -> dict[str, Any] | None:
+    """The op on nodes of one person's own, below the top; None: it would be on something of everyone's."""
+
+    def mine(name: str | None) -> str:
+        return f"{who}-top" if name is None else name if name.startswith(who) else f"{who}-{name}"
+
+    if op["op"] == "configure" or (op["op"] in ("delete", "move") and op["node"] == f"{who}-top"):
+        return None
+    op = dict(op)
+    for field in ("node", "parent", "connection", "from", "to"):
+        if field in op:
+            op[field] = mine(op[field])
+    if op.get("after"):
+        op["after"] = mine(op["after"])
+    if op["op"] == "import":
+        op["nodes"] = [
+            {**node, "id": mine(node["id"])} | ({"parent": mine(node["parent"])} if "parent" in node else {})
+            for node in op["nodes"]
+        ]
+        op["connections"] = [{key: mine(value) for key, value in one.items()} for one in op["connections"]]
+    return op
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_reverting_all_that_one_person_did_leaves_the_rest_exactly(part: int) -> None:
+    """[HI17] As if that person had never been there: a thousand logs of three, each on nodes of his own."""
+    for seed in range(part * 100, part * 100 + 100):
+        one, without = apart(seed, past.PEOPLE), apart(seed, ("ada", "cy"))
+        reverted(one, user="bo")
+        assert same_content(one.tree, without.tree), seed
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_what_nobody_but_others_touched_stays_as_it_is(part: int) -> None:
+    """[HI17] A thousand logs of three who change the same nodes."""
+    for seed in range(part * 100, part * 100 + 100):
+        one = past.grown(seed)
+        untouched = {node.id: node for node in one.tree.state().nodes}
+        following = unmade(one, user="bo")
+        for node in following.nodes:
+            untouched.pop(node, None)
+        last = _last_sets(one)
+        with planning(one.tree, one.seq, "ada", "revert:1", one.limits) as plan:
+            planned = revert(plan, following)
+        carry_out(one, planned.ops)
+        one.tree.check()
+        for node_id, was in untouched.items():
+            assert one.tree.node(node_id) == was, seed
+        for (node_id, path), (who, value) in last.items():
+            now = one.tree.node(node_id)
+            if who != "bo" and now is not None:
+                assert getattr(now, path) == value, (seed, node_id, path)
+        again = unmade(one, user="bo", last=past.rows(one)[-1].seq)
+        assert again.count == following.count
+
+
+def _last_sets(one: Grown) -> dict[tuple[str, str], tuple[str, Any]]:
+    """(node, field) -> who set it last, and to what; of those that nobody typed into afterwards."""
+    last: dict[tuple[str, str], tuple[str, Any]] = {}
+    for row in past.rows(one):
+        effect: Any = row.effect
+        kind = type(effect).__name__
+        if kind == "Update" and isinstance(effect.node, str):
+            for path, value in (effect.set or {}).items():
+                if path in ("title", "description"):
+                    last[effect.node, path] = (row.author.user, value)
+        elif kind == "Text":
+            last.pop((effect.node, effect.path), None)
+        elif kind in ("Insert", "Import"):  # an id that was purged may be given again
+            made = {effect.node} if kind == "Insert" else {node.id for node in effect.nodes}
+            last = {key: value for key, value in last.items() if key[0] not in made}
+    return last
+
+
+# ---- one rule at a time
+
+
+def pair() -> Grown:
+    one = Grown()
+    one.insert("root")
+    one.insert("a", "root")
+    one.insert("b", "root")
+    return one
+
+
+def title(one: Grown, node: str = "a") -> str:
+    now = one.tree.node(node)
+    assert now is not None
+    return now.title
+
+
+def test_a_person_is_taken_out_of_a_text() -> None:
+    """[HI18]"""
+    one = pair()
+    one.ask({"op": "update", "node": "a", "set": {"title": "Grow"}})
+    one.ask({"op": "text", "node": "a", "path": "title", "delta": [4, " very fast"]}, who="bo")
+    one.ask({"op": "text", "node": "a", "path": "title", "delta": [9, "much ", 5, "!"]})
+    one.ask({"op": "text", "node": "a", "path": "title", "delta": ["We ", 1, -1]}, who="bo")
+    assert title(one) == "We Gow verymuch  fast!"
+    planned = reverted(one, user="bo")
+    assert title(one) == "Growmuch !"
+    assert [(met.path, met.by, met.kept) for met in planned.collisions] == [("title", "ada", True)]
+
+
+def test_a_value_that_another_has_set_since_stands() -> None:
+    """[HI18]"""
+    one = pair()
+    one.ask({"op": "update", "node": "a", "set": {"title": "Bo's", "description": "Bo's"}}, who="bo")
+    one.ask({"op": "update", "node": "a", "set": {"title": "Ada's"}})
+    planned = reverted(one, user="bo")
+    assert title(one) == "Ada's"
+    assert one.tree.nodes["a"].node.description == ""
+    assert [(met.path, met.by) for met in planned.collisions] == [("title", "ada")]
+
+
+def test_a_node_stays_where_others_have_built_on_it() -> None:
+    """[HI18]"""
+    one = pair()
+    one.insert("m", "root", who="bo")
+    one.insert("below", "m")
+    one.insert("mine", "m", who="bo")
+    planned = reverted(one, user="bo")
+    assert (one.children("root"), one.children("m")) == (["a", "b", "m"], ["below"])
+    assert [(met.node, met.by, met.kept) for met in planned.collisions] == [("m", "ada", True)]
+
+
+def test_moves_are_taken_back_in_the_order_in_which_things_stood() -> None:
+    one = pair()
+    one.insert("c", "root")
+    one.insert("d", "root")
+    for node in ("a", "b"):
+        one.ask({"op": "move", "node": node, "after": "d" if node == "a" else "a"}, who="bo")
+    assert one.children("root") == ["c", "d", "a", "b"]
+    reverted(one, user="bo")
+    assert one.children("root") == ["a", "b", "c", "d"]
+
+
+def test_what_it_stood_under_may_be_gone_or_stand_below_it_now() -> None:
+    """[HI19]"""
+    one = pair()
+    here = {"x": 0, "y": 0}
+    one.ask({"op": "move", "node": "b", "parent": "a", "position": here})
+    one.ask({"op": "move", "node": "b", "parent": "root", "position": here}, who="bo")
+    one.ask({"op": "move", "node": "a", "parent": "b", "position": here})
+    planned = reverted(one, user="bo")
+    assert planned.ops == []
+    assert planned.collisions[0].why == "what it stood under stands below it now"
+    one = pair()
+    one.ask({"op": "move", "node": "b", "parent": "a", "position": here})
+    one.ask({"op": "move", "node": "b", "parent": "root", "position": here}, who="bo")
+    one.ask({"op": "delete", "node": "a"})
+    planned = reverted(one, user="bo")
+    assert (planned.ops, planned.collisions[0].why) == ([], "where it stood is gone")
+
+
+def test_what_was_purged_cannot_come_back() -> None:
+    """[HI19]"""
+    one = pair()
+    one.ask({"op": "delete", "node": "a"}, who="bo")
+    one.ask({"op": "purge", "node": "a"}, client="purge:1")
+    planned = reverted(one, user="bo")
+    assert (planned.ops, [met.why for met in planned.collisions]) == ([], ["it is gone for good"])
+
+
+def test_a_plan_is_not_made_over_what_changed_since_the_log_was_read() -> None:
+    one = pair()
+    one.ask({"op": "update", "node": "a", "set": {"title": "Bo's"}}, who="bo")
+    following = unmade(one, user="bo")
+    one.ask({"op": "update", "node": "b", "set": {"title": "Elsewhere"}})
+    with planning(one.tree, one.seq, "cy", "revert:1", one.limits) as plan:
+        assert len(revert(plan, following).ops) == 1
+    one.ask({"op": "update", "node": "a", "set": {"description": "Here"}})
+    with planning(one.tree, one.seq, "cy", "revert:1", one.limits) as plan, pytest.raises(Behind):
+        revert(plan, following)
+
+
+def test_keys_that_were_respaced_meanwhile_say_the_same_places() -> None:
+    """[HI18] Bo moves a node; its siblings get new keys; the node comes back between the same two."""
+    one = pair()
+    one.insert("c", "root")
+    one.insert("x", "root", after="a")
+    one.ask({"op": "move", "node": "b", "after": "c"}, who="bo")
+    key = 0
+    while not any(stamp.user == "treesync" for _, stamp in one.log):
+        one.insert(f"k{key}", "root", after="a")
+        key += 1
+    middle = [node for node in one.children("root") if node.startswith("k")]
+    assert one.children("root") == ["a", *middle, "x", "c", "b"]
+    reverted(one, user="bo")
+    assert one.children("root") == ["a", *middle, "x", "b", "c"]
