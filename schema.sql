@@ -40,11 +40,13 @@ $$;
 GRANT USAGE ON SCHEMA public TO treesync_app, treesync_lister;
 
 -- tenants -------------------------------------------------------------------------------------------------------------
--- tenant. A company: the isolation boundary. Made by the first valid token of one of its people.
+-- tenant. A company: the isolation boundary. Made by the first valid token of one of its people. templates_version
+-- rises with every change of node_templates.
 CREATE TABLE tenants (
     tenant_id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL DEFAULT '',
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    templates_version integer NOT NULL DEFAULT 0
 );
 
 -- users ---------------------------------------------------------------------------------------------------------------
@@ -65,7 +67,8 @@ CREATE TABLE users (
 -- impact_trees --------------------------------------------------------------------------------------------------------
 -- tenant. A tree as people list it. Its nodes and connections are rows of their own; tree_structure, nodes_data,
 -- connections_data, completion_status, user_metrics, ai_metadata and search are projections for AI and search,
--- refreshed behind the edits and stamped with the position they show (projected_epoch, projected_seq). user_id is the
+-- refreshed behind the edits and stamped with the position they show (projected_epoch, projected_seq) and with what they
+-- were made by (projected_with). A worker that has claimed a tree for AI has it until claimed_until. user_id is the
 -- owner; marks say who changed each of the tree's own fields last (json: only ever read whole). updated_hour is
 -- updated_at cut to the hour: the indexes hold it instead, so that an edit changes no index (HOT), and a list sorts
 -- within the hour.
@@ -97,6 +100,9 @@ CREATE TABLE impact_trees (
     updated_hour timestamptz NOT NULL DEFAULT date_trunc('hour', now(), 'UTC'),
     frozen_at timestamptz,
     deleted_at timestamptz,
+    projected_with text,
+    claimed_by text,
+    claimed_until timestamptz,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, user_id) REFERENCES users
 ) WITH (fillfactor = 70);
@@ -107,6 +113,8 @@ CREATE INDEX impact_trees_shared ON impact_trees (tenant_id, updated_hour DESC)
 CREATE INDEX impact_trees_of_tenant ON impact_trees (tenant_id, updated_hour DESC) WHERE deleted_at IS NULL;
 CREATE INDEX impact_trees_unprocessed ON impact_trees (tenant_id, last_ai_processed_at NULLS FIRST, id)
     WHERE deleted_at IS NULL;
+CREATE INDEX impact_trees_never_processed ON impact_trees (tenant_id, updated_hour, id)
+    WHERE deleted_at IS NULL AND last_ai_processed_at IS NULL;
 
 -- tree_members --------------------------------------------------------------------------------------------------------
 -- tenant. Who was given which role; the owner and tenant admins need no row.
@@ -122,6 +130,37 @@ CREATE TABLE tree_members (
 );
 
 CREATE INDEX tree_members_of_user ON tree_members (tenant_id, user_id);
+
+-- node_templates ------------------------------------------------------------------------------------------------------
+-- tenant. The templates a tenant has put in place of the standard ones, type by type; all of one change carry its
+-- version.
+CREATE TABLE node_templates (
+    tenant_id text COLLATE "C" NOT NULL REFERENCES tenants,
+    node_type text NOT NULL CHECK (
+        node_type IN ('objective', 'outcome', 'opportunity', 'solution', 'assumption', 'metric', 'research')),
+    meaning text NOT NULL DEFAULT '',
+    fields jsonb NOT NULL,
+    version integer NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    updated_by text COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, node_type)
+);
+
+-- tree_terms ----------------------------------------------------------------------------------------------------------
+-- tenant. A projection like those of impact_trees: which terms of the standard vocabulary a tree speaks of, in how many
+-- nodes, and the first of these. Rows of their own, because a GIN index on jsonb is of no use behind a policy: `@>` is
+-- not leakproof, and what is not is asked only of rows that the policy has let through.
+CREATE TABLE tree_terms (
+    tenant_id text COLLATE "C" NOT NULL,
+    tree_id bigint NOT NULL,
+    term text COLLATE "C" NOT NULL,
+    node_count integer NOT NULL,
+    nodes text[] COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, tree_id, term),
+    FOREIGN KEY (tenant_id, tree_id) REFERENCES impact_trees ON DELETE CASCADE
+);
+
+CREATE INDEX tree_terms_of_term ON tree_terms (tenant_id, term, tree_id);
 
 -- tree_heads ----------------------------------------------------------------------------------------------------------
 -- tenant. The narrow row that a commit compares and sets (SEMANTICS 1): commit rises with every commit, seq with
@@ -406,7 +445,7 @@ BEGIN
     FOREACH protected IN ARRAY ARRAY[
         'tenants', 'users', 'impact_trees', 'tree_members', 'tree_heads', 'tree_nodes', 'tree_connections', 'tree_ops',
         'tree_clients', 'tree_results', 'conflicts', 'conflict_parties', 'tree_versions', 'user_activities',
-        'activity_events'
+        'activity_events', 'node_templates', 'tree_terms'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', protected);
         EXECUTE format(
@@ -426,7 +465,7 @@ GRANT SELECT ON tenants TO treesync_lister;
 GRANT SELECT, INSERT, UPDATE ON tenants, users, impact_trees, tree_heads, tree_nodes, tree_connections, tree_clients,
     conflicts, job_runs TO treesync_app;
 GRANT DELETE ON tree_nodes, tree_connections TO treesync_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON tree_members TO treesync_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tree_members, node_templates, tree_terms TO treesync_app;
 GRANT SELECT, INSERT ON tree_ops, tree_versions, user_activities TO treesync_app;
 GRANT UPDATE (name, change_description, user_id, kind, tree_snapshot, thinned_at) ON tree_versions TO treesync_app;
 GRANT SELECT, INSERT, DELETE ON tree_results, conflict_parties, activity_events, system_logs TO treesync_app;
