@@ -7,7 +7,8 @@
 #   make simulate SEEDS=N   N seeds of the simulation, from FIRST on, for a night
 #   make storm OPS=n        one queue replayed from everywhere at once, for a night
 #   make torture SCHEDULES=n SEED=s   kills, cuts, freezes and restored backups around real processes, for a night
-#   make bench              the benchmarks; writes benchmarks/RESULTS.md
+#   make bench              the benchmarks, 20 minutes; writes benchmarks/RESULTS.md and its plots
+#   make bench-quick        the same, few and short, 5 minutes; writes .cache/benchmarks
 #   make lock               requirements.lock from what is installed, after the tests passed with it
 #   make sbom               dist/treesync.cdx.json, the bill of materials of a release (CycloneDX)
 #   make audit              asks the advisory databases about every locked version; fails where it cannot ask
@@ -36,7 +37,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile \
 	$(if $(LOCKED),--constraint requirements.lock)
 
-.PHONY: run test lint types format simulate storm torture bench lock sbom audit clean install
+.PHONY: run test lint types format simulate storm torture bench bench-quick lock sbom audit clean install
 
 run: export PORT := $(PORT)
 run: $(VENV)/.run
@@ -67,6 +68,9 @@ torture: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.dev
+	$(BIN)/python -m benchmarks --quick
 
 lock: $(VENV)/.dev
 	mkdir -p .cache

@@ -99,12 +99,19 @@ class Server:
 
     def metric(self, name: str) -> float:
         """The sum of a metric's samples, read from /metrics."""
+        return sum(value for sample, value in self._samples() if sample.split("{")[0] == name)
+
+    def quantile(self, name: str, share: str) -> float:
+        """The sample of a metric whose label `quantile` is this."""
+        return dict(self._samples())[f'{name}{{quantile="{share}"}}']
+
+    def _samples(self) -> list[tuple[str, float]]:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/metrics", headers={"Authorization": f"Bearer {OPERATOR}"}
         )
         with urllib.request.urlopen(request) as answer:
             lines = answer.read().decode().splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+        return [(line.rpartition(" ")[0], float(line.rpartition(" ")[2])) for line in lines if not line.startswith("#")]
 
 
 @contextmanager
@@ -182,10 +189,12 @@ def redis() -> Iterator[str]:
 
 
 @contextmanager
-def treesync(database: Database, redis_url: str = "", checkout: Path = CHECKOUT) -> Iterator[Server]:
-    """A treesync server as an operator starts it, of this checkout or of another."""
+def treesync(
+    database: Database, redis_url: str = "", checkout: Path = CHECKOUT, module: str = "server", **extra: str
+) -> Iterator[Server]:
+    """A treesync server as an operator starts it, of this checkout or of another; `extra` are more settings."""
     port = free_port()
-    extra = {
+    settings = {
         **NO_LIMITS,
         "DATABASE_URL": database.dsn,
         "REDIS_URL": redis_url,
@@ -193,8 +202,9 @@ def treesync(database: Database, redis_url: str = "", checkout: Path = CHECKOUT)
         "TREESYNC_JWT_SECRET": SECRET,
         "TREESYNC_OPERATOR_TOKEN": OPERATOR,
         "LOG_LEVEL": "error",
+        **extra,
     }
-    with run([sys.executable, "-m", "server", "serve"], port, SERVER_CORE, extra, checkout) as server:
+    with run([sys.executable, "-m", module, "serve"], port, SERVER_CORE, settings, checkout) as server:
         server.database = database
         time.sleep(2)  # its first jobs
         yield server
@@ -209,12 +219,14 @@ def token(user: str, tenant: str = "bench") -> str:
 
 def make_tree(server: Server, jwt: str, nodes: int) -> int:
     """A tree of `nodes` nodes under one root, open to the whole tenant; its number. Its head stands at seq 2."""
-    body: dict[str, Any] = {
-        "name": "Benchmark",
-        "visibility": "tenant_edit",
-        "nodes": [{"id": "root", "type": "objective", "title": "Root"}]
-        + [{"id": f"n{number}", "parent": "root", "type": "outcome", "title": "t"} for number in range(nodes)],
-    }
+    root = {"id": "root", "type": "objective", "title": "Root"}
+    others = [{"id": f"n{number}", "parent": "root", "type": "outcome", "title": "t"} for number in range(nodes)]
+    return post_tree(server, jwt, [root, *others])
+
+
+def post_tree(server: Server, jwt: str, nodes: list[dict[str, Any]]) -> int:
+    """Make a tree of these nodes; its number."""
+    body = {"name": "Benchmark", "visibility": "tenant_edit", "nodes": nodes}
     request = urllib.request.Request(
         f"http://127.0.0.1:{server.port}/api/v1/trees",
         data=json.dumps(body).encode(),
@@ -231,6 +243,5 @@ def describe() -> str:
     names = ("uvicorn", "uvloop", "websockets", "msgspec", "asyncpg", "starlette")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     memory = psutil.virtual_memory().total // 2**30
-    return (
-        f"{os.cpu_count()} cores, {memory} GiB, {platform.platform()}, Python {platform.python_version()}, {versions}"
-    )
+    system = f"{platform.system()} {platform.release().split('-')[0]}"
+    return f"{os.cpu_count()} cores, {memory} GiB, {system}, Python {platform.python_version()}, {versions}"

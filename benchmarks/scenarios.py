@@ -38,11 +38,15 @@ class Sample(msgspec.Struct):
         return self.database / self.seconds / max(self.edits, 1) * 1e6
 
 
-async def flood(server: Server, peers: list[Peer], writers: list[Writer], seconds: float) -> Sample:
-    """Let writers run in a closed loop, and count what everyone receives."""
+async def flood(
+    server: Server, peers: list[Peer], writers: list[Writer], seconds: float, begun: asyncio.Event | None = None
+) -> Sample:
+    """Let writers run in a closed loop, and count what everyone receives. `begun` is set when counting begins."""
     for writer in writers:
         writer.start()
     await asyncio.sleep(seconds * 0.2)
+    if begun is not None:
+        begun.set()
     before = sum(peer.count for peer in peers)
     answered = sum(writer.answered for writer in writers)
     stored = server.database.cpu_seconds() if server.database else 0.0
@@ -62,7 +66,15 @@ async def flood(server: Server, peers: list[Peer], writers: list[Writer], second
 # ---- B1, B3: closed loops
 
 
-async def ours_flood(server: Server, rooms: int, clients: int, writers: int, window: int, seconds: float) -> Sample:
+async def ours_flood(
+    server: Server,
+    rooms: int,
+    clients: int,
+    writers: int,
+    window: int,
+    seconds: float,
+    begun: asyncio.Event | None = None,
+) -> Sample:
     """`rooms` trees with `clients` sockets each, of which `writers` write."""
     jwt = token("ada")
     trees = [make_tree(server, jwt, writers) for _ in range(rooms)]
@@ -71,7 +83,7 @@ async def ours_flood(server: Server, rooms: int, clients: int, writers: int, win
         joined = await asyncio.gather(*(join(server.port, jwt, f"c{tree}-{one}", tree) for one in range(clients)))
         peers += joined
         writing += [_writer_of(peer, tree, number, window) for number, peer in enumerate(joined[:writers])]
-    sample = await flood(server, peers, writing, seconds)
+    sample = await flood(server, peers, writing, seconds, begun)
     _close(peers)
     return sample
 
@@ -200,14 +212,35 @@ async def relay_steady(server: Server, clients: int, rate: float, seconds: float
     return measured
 
 
-async def ours_across(writing: list[Server], clients: int, window: int, seconds: float) -> tuple[Sample, Latencies]:
-    """One tree on several instances, all clients writing; then a steady stream from the first to the last."""
+async def ours_together(writing: list[Server], clients: int, window: int, seconds: float) -> Sample:
+    """One tree on several instances, all clients writing."""
     jwt = token("ada")
     tree = make_tree(writing[0], jwt, clients)
     peers = [await join(writing[one % len(writing)].port, jwt, f"x{one}", tree) for one in range(clients)]
     writers = [_writer_of(peer, tree, number, window) for number, peer in enumerate(peers)]
     sample = await flood(writing[0], peers, writers, seconds)
     _close(peers)
+    return sample
+
+
+async def ours_apart(writing: list[Server], clients: int, seconds: float) -> Sample:
+    """A tree for each instance, the clients spread over them."""
+    jwt = token("ada")
+    trees = [make_tree(server, jwt, clients) for server in writing]
+    peers, writers = [], []
+    for one in range(clients):
+        server, tree = writing[one % len(writing)], trees[one % len(writing)]
+        peers.append(await join(server.port, jwt, f"y{one}", tree))
+        writers.append(_writer_of(peers[-1], tree, one, 1))
+    sample = await flood(writing[0], peers, writers, seconds)
+    _close(peers)
+    return sample
+
+
+async def ours_across(writing: list[Server], clients: int, window: int, seconds: float) -> tuple[Sample, Latencies]:
+    """One tree on several instances, all clients writing; then a steady stream from the first to the last."""
+    sample = await ours_together(writing, clients, window, seconds)
+    jwt = token("ada")
     tree = make_tree(writing[0], jwt, 1)
     here = await join(writing[0].port, jwt, "here", tree)
     there = await join(writing[-1].port, jwt, "there", tree)
