@@ -18,8 +18,9 @@ Stack = tuple[str, ...]  # outermost first; a frame is "name (file:line)"
 
 _FRAME = re.compile(r"^(?P<name>.*) \((?P<place>[^()]*)\)$")
 _INSTALLED = re.compile(r"^.*/(?:site-packages|lib/python3\.\d+)/")
-_WAITING = re.compile(r"epoll_p?wait[^;]*$|uv__io_poll[^;]*$")  # the loop has nothing to do: py-spy takes it for work
 _LINE = re.compile(r":\d+$")
+_ADDRESS = re.compile(r"^0x[0-9a-f]+$")  # of a function without a symbol: another one in each process
+_POLLING = ("epoll_wait", "epoll_pwait", "uv__io_poll")
 
 
 def record(pid: int, seconds: float) -> Counter[Stack]:
@@ -46,9 +47,17 @@ def folded(lines: Iterable[str], checkout: Path) -> Counter[Stack]:
     stacks: Counter[Stack] = Counter()
     for line in lines:
         frames, _, count = line.rpartition(" ")
-        if frames and not _WAITING.search(frames):
-            stacks[tuple(scrubbed(frame, checkout) for frame in frames.split(";"))] += int(count)
+        stack = tuple(scrubbed(frame, checkout) for frame in frames.split(";"))
+        if frames and not waits(stack):
+            stacks[stack] += int(count)
     return stacks
+
+
+def waits(stack: Stack) -> bool:
+    """Whether there is nothing to do, for the loop or for a thread of a pool: with native frames py-spy takes both for
+    work."""
+    called = next((frame for frame in reversed(stack) if frame.endswith(".py)")), "")
+    return stack[-1].startswith(_POLLING) or called == "_worker (concurrent/futures/thread.py)"
 
 
 def scrubbed(frame: str, checkout: Path) -> str:
@@ -60,4 +69,4 @@ def scrubbed(frame: str, checkout: Path) -> str:
     place = _INSTALLED.sub("", place)
     if place.startswith("/"):
         place = place.rsplit("/", 1)[1]
-    return f"{found['name']} ({place})"
+    return f"{_ADDRESS.sub('native code', found['name'])} ({place})"

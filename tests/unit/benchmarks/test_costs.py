@@ -25,7 +25,7 @@ HERE = Path("/home/someone/treesync")
         ),
         ("run (/opt/python/lib/python3.11/asyncio/runners.py:118)", "run (asyncio/runners.py)"),
         ("uv_run (/build/source/vendor/libuv/src/unix/core.c:452)", "uv_run (core.c)"),
-        ("0x7fe908a4524a (libc.so.6)", "0x7fe908a4524a (libc.so.6)"),
+        ("0x7fe908a4524a (/usr/lib/libc.so.6)", "native code (libc.so.6)"),
         ("<module> (<frozen runpy>:88)", "<module> (<frozen runpy>)"),
         ("f.<locals>.<lambda> (sync/reach.py:26)", "f.<locals>.<lambda> (sync/reach.py)"),
         ("without a place", "without a place"),
@@ -37,6 +37,7 @@ def test_frames_lose_their_line_and_what_names_this_machine(frame: str, clean: s
 
 def test_raw_stacks_are_counted_and_those_that_only_wait_left_out() -> None:
     raw = ["a (x.py:1);b (y.py:2) 3", "a (x.py:9);b (y.py:8) 2", "a (x.py:1);epoll_pwait (libc.so.6) 50", ""]
+    raw += ["_worker (/usr/lib/python3.11/concurrent/futures/thread.py:81);0x7f (libc.so.6) 90"]
     assert folded(raw, HERE) == {("a (x.py)", "b (y.py)"): 5}
 
 
