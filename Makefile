@@ -7,6 +7,10 @@
 #   make simulate SEEDS=N   N seeds of the simulation, from FIRST on, for a night
 #   make storm OPS=n        one queue replayed from everywhere at once, for a night
 #   make torture SCHEDULES=n SEED=s   kills, cuts, freezes and restored backups around real processes, for a night
+#   make reconnect-storm CLIENTS=n     clients that lose their server at once, and come back
+#   make soak MINUTES=n     ordinary work for so long: what grows?  (480 for a night; samples in .cache/soak)
+#   make fuzz FRAMES=n      hostile frames and messages, for a night; GUIDED=s follows coverage besides (atheris)
+#   make probes N=n         attempts to reach another tenant's things, for a night
 #   make bench              the benchmarks, 20 minutes; writes benchmarks/RESULTS.md and its plots
 #   make bench-quick        the same, few and short, 5 minutes; writes .cache/benchmarks
 #   make lock               requirements.lock from what is installed, after the tests passed with it
@@ -20,6 +24,11 @@ OPS ?= 100000
 FIRST ?= 0
 SCHEDULES ?= 20
 SEED ?= 0
+CLIENTS ?= 2000
+MINUTES ?= 20
+FRAMES ?= 100000
+GUIDED ?=
+N ?= 100000
 # pytest workers; a file stays with one worker, so that its server is started once
 WORKERS ?= 2
 TESTS ?= tests
@@ -37,7 +46,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile \
 	$(if $(LOCKED),--constraint requirements.lock)
 
-.PHONY: run test lint types format simulate storm torture bench bench-quick lock sbom audit clean install
+.PHONY: run test lint types format simulate storm torture reconnect-storm soak fuzz probes bench bench-quick lock sbom audit clean install
 
 run: export PORT := $(PORT)
 run: $(VENV)/.run
@@ -65,6 +74,19 @@ storm: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture --schedules $(SCHEDULES) --seed $(SEED)
+
+reconnect-storm: $(VENV)/.dev
+	$(BIN)/python -m tests.reconnect --clients $(CLIENTS)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
+fuzz: $(VENV)/.dev
+	$(if $(GUIDED),$(PIP) 'atheris>=3.1')
+	$(BIN)/python -m tests.fuzz --frames $(FRAMES) --seed $(SEED) $(if $(GUIDED),--guided $(GUIDED))
+
+probes: $(VENV)/.dev
+	$(BIN)/python -m tests.probes --probes $(N) --seed $(SEED)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -89,6 +90,7 @@ class _HubCollector(Collector):
             "lag_seconds": ("Age of the oldest waiting edit", max((room.lag_seconds for room in rooms), default=0.0)),
             "bus_up": ("Whether the bus is connected", float(self._bus_healthy())),
             "draining": ("Whether the instance is stopping", float(self._hub.draining)),
+            "tasks": ("Tasks of the event loop", float(len(asyncio.all_tasks()))),
         }
         for name, (what, value) in values.items():
             yield GaugeMetricFamily(f"treesync_{name}", what, value=value)

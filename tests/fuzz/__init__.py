@@ -1,0 +1,1 @@
+"""Bytes that nobody in his right mind would send, by the hundred thousand."""

@@ -1,0 +1,1 @@
+"""Thousands of clients that lose their server at once, and come back."""
