@@ -9,6 +9,7 @@ import msgspec
 from sync.conflict_records import ConflictRecord
 from sync.errors import BadMessage
 from sync.protocol import ParticipantView
+from sync.versions import TreeVersion
 
 
 class CommitShared(msgspec.Struct, tag="commit", kw_only=True):
@@ -37,10 +38,9 @@ class PresenceShared(msgspec.Struct, tag="presence", kw_only=True):
 
 
 class VersionShared(msgspec.Struct, tag="version", kw_only=True):
-    """A version was kept."""
+    """A version was kept or named; without its state."""
 
-    number: int
-    seq: int
+    version: TreeVersion
 
 
 class Control(msgspec.Struct, tag="control", kw_only=True):

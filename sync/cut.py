@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -22,12 +21,14 @@ from sync.conflict_records import ConflictRecord
 from sync.effects import Effect, Purge
 from sync.identity import Author
 from sync.judge import judge
+from sync.judged import Judged, Reached
 from sync.keeping import Keeping, Source, check_joining
 from sync.ladders import MOST_WORK, Ladders
 from sync.limits import Limits
 from sync.merge import WORK_OF_AN_EDIT
 from sync.ops import Delete, Move, Op, Text
 from sync.pending import ClientKey, Numbered, PendingEdit, PendingResolve, Refusal
+from sync.planned import PendingPlan
 from sync.ports import Batch, ClientCounter, ConnectionRow, First, LoggedOp, NodeRow, StoredResult
 from sync.protocol import UNCONSUMED, Closing, Error, RejectionCode, Resolved, Result
 from sync.records import Records
@@ -40,15 +41,6 @@ from sync.values import Refused
 from sync.verdict import SET_ASIDE_CODES, Asking, SetAside, Verdict
 
 _STRUCTURAL = (Delete, Move)  # what a writer who is still catching up may not do (SEMANTICS 22)
-
-
-class Judged(msgspec.Struct):
-    """An edit with its results, in order; a decision on a record with its answer."""
-
-    edit: PendingEdit
-    results: list[Result] = []
-    landed: bool | None = None
-    answer: Resolved | Error | None = None
 
 
 class Cut:
@@ -102,6 +94,8 @@ class Cut:
     def _judge_all(self, edit: PendingEdit, refusal: Refusal | None) -> None:
         if isinstance(edit, PendingResolve):
             self.judged.append(Judged(edit, answer=self._resolve(edit, refusal)))
+        elif isinstance(edit, PendingPlan):
+            self._carry_out_plan(edit, refusal)
         elif refusal is not None:
             results = [self._refused(edit, op, refusal) for op in edit.ops]
             self.judged.append(Judged(edit, results))
@@ -117,7 +111,7 @@ class Cut:
 
     def _take_whole(self, edit: PendingEdit) -> None:
         """All or nothing: where one op would not land, everything this edit did is taken back (SEMANTICS 27)."""
-        kept = self._place()
+        kept = self._reached()
         last_n, counted = self.used.get(edit.client), self._last_n(edit)
         results = [self._answer(edit, place, op) for place, op in enumerate(edit.ops)]
         if all(result.status not in ("conflict", "rejected") for result in results):
@@ -134,10 +128,23 @@ class Cut:
         blocking = [without_id(result) for result in results if result.status in ("conflict", "rejected")]
         self.judged.append(Judged(edit, blocking, landed=False))
 
-    def _place(self) -> _Place:
-        return _Place(self.seq, len(self.ops), len(self.results), self.keeping.records.mark())
+    def _carry_out_plan(self, edit: PendingPlan, refusal: Refusal | None) -> None:
+        if not edit.prepare(self.tree, self.seq, self._last_n(edit), self._limits, refusal):
+            self.judged.append(Judged(edit))
+        elif edit.ops:
+            self._take_whole(edit)
+            edit.judged(self.judged[-1].results, self.judged[-1].landed is True)
+        else:  # so that asked again it is known to have been done
+            self.used[edit.client] = 1
+            self.results.append(
+                StoredResult(user=edit.client[0], client=edit.client[1], n=1, target="", status="unchanged")
+            )
+            self.judged.append(Judged(edit))
 
-    def _take_back(self, place: _Place) -> None:
+    def _reached(self) -> Reached:
+        return Reached(self.seq, len(self.ops), len(self.results), self.keeping.records.mark())
+
+    def _take_back(self, place: Reached) -> None:
         """Undo what was done since; what it was answered is the caller's."""
         self.seq = place.seq
         for before in reversed(self._befores[place.ops :]):
@@ -148,10 +155,10 @@ class Cut:
 
     def _resolve(self, edit: PendingResolve, refusal: Refusal | None) -> Resolved | Error:
         """Carry out a decision: all of it, with the record closed, or nothing."""
-        kept: _Place | None = None
+        kept: Reached | None = None
         try:
             record = decidable(edit, self.keeping.records.standing(edit.decision.conflict), refusal)
-            kept = self._place()
+            kept = self._reached()
             closing = record.closed or self._decide(edit, record)
         except Refused as refused:
             if kept is not None:
@@ -389,12 +396,3 @@ class Cut:
     def _apply_again(self, places: range) -> None:
         for op in self.ops[places.start : places.stop]:
             apply(self.tree, op.effect, Stamp(op.seq, op.author.user, op.author.client))
-
-
-class _Place(NamedTuple):
-    """How far a cut had come."""
-
-    seq: int
-    ops: int
-    results: int
-    records: int

@@ -14,6 +14,7 @@ from sync.errors import BadMessage
 from sync.follow import Follower
 from sync.housekeeping import Housekeeping
 from sync.identity import TreeKey
+from sync.keeper import VersionKeeper
 from sync.limits import FRAME_BYTES
 from sync.lobby import Lobby
 from sync.open_room import OpenRoom
@@ -37,6 +38,7 @@ class Exchange:
         follower: Follower,
         housekeeping: Housekeeping,
         operator: Operator,
+        keeper: VersionKeeper,
         stats: HubStats,
         *,
         log: Callable[..., None],
@@ -49,6 +51,7 @@ class Exchange:
         self._follower = follower
         self._housekeeping = housekeeping
         self._operator = operator
+        self._keeper = keeper
         self._stats = stats
         self._log = log
         self._spawn = spawn
@@ -57,6 +60,7 @@ class Exchange:
 
     def share(self, place: OpenRoom, batch: Batch, receipt: Receipt) -> None:
         """A commit that was made here. After it is durable, never before."""
+        self._keeper.committed(place, batch)
         room = place.room
         if receipt.rights != room.rights.version:
             self._recheck(place)
@@ -118,7 +122,7 @@ class Exchange:
                     self._housekeeping.presence_changed(place)
                 self._housekeeping.presence_heard(place)
             case VersionShared():
-                self._housekeeping.version_kept(place, message)
+                self._keeper.told(place, message)
             case Control():
                 self._obey(place, message)
 

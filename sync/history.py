@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from sync.apply import Stamp, apply
 from sync.codec import decode_state
 from sync.errors import NotFound
 from sync.identity import TreeKey
 from sync.marks import CREATED, Mark
 from sync.nodes import Details, State
-from sync.ports import Store
-from sync.versions import TreeVersion
+from sync.ports import LoggedOp, Store
 from sync.tree import Held, HeldConnection, HeldDetails, Tree
+from sync.versions import TreeVersion
 
+_PAGE = 1_000  # ops read at once; 10 ms
 _UNKNOWN = {CREATED: Mark(0, "", "")}  # who changed what is not asked of the past
 
 
@@ -23,16 +26,28 @@ class History:
 
     async def at(self, key: TreeKey, epoch: str, seq: int) -> tuple[State, str]:
         """The state at a seq, and the mark of the commit that made it. Raises NotFound where the log lacks it."""
+        tree, mark = await self.tree_at(key, epoch, seq)
+        return tree.state(), mark
+
+    async def tree_at(self, key: TreeKey, epoch: str, seq: int) -> tuple[Tree, str]:
+        """The tree likewise, with the trash of what was deleted since the version that it was read from."""
         version = await self._store.version_before(key, epoch, seq)
         tree = tree_of_version(version)
-        start = version.seq if version is not None else 0
-        rows = await self._store.log(key, start, seq)
-        if len(rows) != seq - start:
-            raise NotFound("the log does not reach back so far")
-        for row in rows:
+        start, mark = version.seq if version is not None else 0, ""
+        async for row in self.rows(key, start, seq):
             apply(tree, row.effect, Stamp(row.seq, row.author.user, row.author.client))
-        mark = rows[-1].mark if rows else await self._store.mark_at(key, seq)
-        return tree.state(), mark or ""
+            mark = row.mark
+        return tree, mark or await self._store.mark_at(key, seq) or ""
+
+    async def rows(self, key: TreeKey, after: int, through: int) -> AsyncIterator[LoggedOp]:
+        """Ops of the log, read a page at a time. Raises NotFound where it lacks some."""
+        while after < through:
+            page = await self._store.log(key, after, min(after + _PAGE, through))
+            if len(page) != min(_PAGE, through - after):
+                raise NotFound("the log does not reach back so far")
+            for row in page:
+                yield row
+            after += len(page)
 
 
 def tree_of_version(version: TreeVersion | None) -> Tree:

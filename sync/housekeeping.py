@@ -1,4 +1,4 @@
-"""What a hub does by the clock: comparing heads, telling presence, keeping versions, closing idle rooms."""
+"""What a hub does by the clock: comparing heads, telling presence, closing idle rooms."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sync import bus_messages, presence
-from sync.bus_messages import PresenceShared, VersionShared
-from sync.codec import JSON
-from sync.errors import TreesyncError, Unavailable
+from sync.bus_messages import PresenceShared
+from sync.errors import Unavailable
 from sync.follow import Follower
 from sync.identity import TreeKey
 from sync.open_room import OpenRoom
 from sync.ports import Bus, Clock, Store
-from sync.versions import TreeVersion
-from sync.protocol import VersionKept
 
 COMPARE_SECONDS = 2.0  # P4: the longest a lost bus message can stay unnoticed
 SWEEP_SECONDS = 1.0
 IDLE_SECONDS = 60.0  # a reload of the page, or a train in a tunnel, finds its room still warm
-VERSION_OPS = 200  # DESIGN §9
-VERSION_SECONDS = 600.0
 
 
 class Housekeeping:
@@ -94,7 +89,6 @@ class Housekeeping:
             now = self._clock.monotonic()
             for place in list(self._rooms.values()):
                 self._sweep_presence(place, now)
-                await self._keep_version(place, now)
                 if place.idle and now - place.last_used > IDLE_SECONDS:
                     self._drop(place)
 
@@ -104,27 +98,3 @@ class Housekeeping:
             self.presence_changed(place)
         if place.room.participants and now - place.presence_shared > presence.SHARE_SECONDS:
             self._share(place)
-
-    async def _keep_version(self, place: OpenRoom, now: float) -> None:
-        room = place.room
-        crossed = room.seq // VERSION_OPS > place.version_seq // VERSION_OPS
-        aged = room.seq > place.version_seq and now - place.version_at >= VERSION_SECONDS
-        if not crossed and not aged:
-            return
-        place.version_seq, place.version_at = room.seq, now
-        state = JSON.encode_value(room.state())
-        version = TreeVersion(number=0, seq=room.seq, epoch=room.epoch, state=state)
-        try:
-            kept = await self._store.keep_version(place.key, version)
-        except TreesyncError as error:
-            self._log("version.not_kept", tree=place.key.tree, why=error.why)
-            return
-        if kept is not None:
-            shared = VersionShared(number=kept.number, seq=kept.seq)
-            self.version_kept(place, shared)
-            self._bus.publish(place.key, bus_messages.encode(shared))
-
-    def version_kept(self, place: OpenRoom, shared: VersionShared) -> None:
-        """Tell everyone here of a version that this or another instance has kept."""
-        for participant in place.room.participants.values():
-            participant.session.send(VersionKept(tree=place.key.tree, number=shared.number, seq=shared.seq))

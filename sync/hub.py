@@ -28,13 +28,16 @@ from sync.identity import Author, Identity, Position, TreeKey
 from sync.intake import Intake
 from sync.joining import Joining
 from sync.judge_trash import PURGE
+from sync.keeper import VersionKeeper
 from sync.limits import Limits
 from sync.lobby import Lobby
 from sync.node_templates import StandardTemplates
+from sync.moments import Moments
 from sync.nodes import State
 from sync.open_room import OpenRoom
 from sync.operator import Operator
 from sync.ops import Purge
+from sync.past import Past
 from sync.ports import Bus, Clock, Outbox, Store
 from sync.progress_news import ProgressNews
 from sync.protocol import (
@@ -117,6 +120,7 @@ class Hub:
         )
         self.tallies = Tallies(templates or StandardTemplates(), clock, self._lobby.places)
         self._progress = ProgressNews(self.tallies, clock, self._lobby.places, log)
+        self.keeper = VersionKeeper(store, bus, clock, self._history, self._lobby.places, log)
         self._open_doors(delivery, log)
 
     def _open_doors(self, delivery: Delivery, log: Log) -> None:
@@ -148,9 +152,21 @@ class Hub:
             self._follower,
             self._housekeeping,
             self._operator,
+            self.keeper,
             self.stats,
             log=log,
             spawn=spawn,
+        )
+
+        self.moments = Moments(store, self._history, clock)
+        self.past = Past(
+            store,
+            self._lobby,
+            self._history,
+            self.moments,
+            limits,
+            carry_out=self._intake.carry_out,
+            visit_of=self._visits.of,
         )
 
     # ---- life of the process
@@ -161,6 +177,7 @@ class Hub:
         for lane in range(self._lanes):
             self._tasks.spawn(f"commit:{lane}", self._commits.run())
         self._tasks.spawn("progress", self._progress.tell())
+        self._tasks.spawn("versions", self.keeper.keep())
         for name, work in self._housekeeping.loops():
             self._tasks.spawn(name, work)
 

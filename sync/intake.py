@@ -18,6 +18,7 @@ from sync.lobby import Lobby
 from sync.open_room import OpenRoom
 from sync.ops import Op
 from sync.pending import Answer, PendingEdit, PendingResolve, Refusal
+from sync.planned import PendingPlan, Plan
 from sync.ports import Clock
 from sync.protocol import Edit, Error, Outcome, Resolve, Resolved
 from sync.resolution import RESOLVE
@@ -147,6 +148,29 @@ class Intake:
         )
         outcome: Outcome = await answer
         return outcome
+
+    async def carry_out(
+        self, identity: Identity, tree: int, author: Author, plan: Plan, expected: int | None
+    ) -> PendingPlan:
+        """Ops that are planned when the edit is cut; answers when they are durable, or why there are none.
+
+        Raises NotFound, Unavailable.
+        """
+        place = await self._enter(identity, tree)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        edit = PendingPlan(
+            plan,
+            expected,
+            identity=identity,
+            author=author,
+            size=OP_BYTES,
+            participant=None,
+            reply=_resolver(answer),
+            waiting_since=self._clock.monotonic(),
+        )
+        self._offer(place, edit)
+        await answer
+        return edit
 
     async def _enter(self, identity: Identity, tree: int) -> OpenRoom:
         place = await self._lobby.enter(TreeKey(identity.tenant, tree))

@@ -13,6 +13,7 @@ from sync.limits import Limits
 from sync.nodes import State
 from sync.ops import Id, Op
 from sync.progress_message import Progress
+from sync.versions import VersionKind
 
 PROTOCOL_VERSION = 1
 SUBPROTOCOLS = ("treesync.v1.json", "treesync.v1.msgpack")
@@ -329,9 +330,17 @@ class RoleChanged(Message, tag="role", kw_only=True):
 
 
 class VersionKept(Message, tag="version", kw_only=True):
+    """A version was kept, or given a name: as the list of versions has it."""
+
     tree: int
     number: int
     seq: int
+    kind: VersionKind = "automatic"
+    name: str = ""
+    description: str = ""
+    user: str = ""
+    nodes: int = 0
+    at: str = ""
 
 
 NoticeCode = Literal["draining", "resync", "replaced", "tree_deleted"]

@@ -18,10 +18,11 @@ from sync.backlog import Backlog
 from sync.claims import asked
 from sync.codec import Codec, CodecName, Malformed
 from sync.conflict_records import ConflictRecord
-from sync.cut import Cut, Judged
+from sync.cut import Cut
 from sync.effects import Effect
 from sync.identity import Author, Position, TreeKey
 from sync.inbox import Inbox
+from sync.judged import Judged
 from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
 from sync.ops import Op

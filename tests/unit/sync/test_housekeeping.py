@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.history import tree_of_version
-from sync.housekeeping import IDLE_SECONDS, SWEEP_SECONDS, VERSION_OPS, VERSION_SECONDS
+from sync.housekeeping import IDLE_SECONDS, SWEEP_SECONDS
 from sync.identity import TreeKey
 from tests.clocks import settle
 from tests.hubs import Deployment, Socket, root
@@ -22,60 +21,6 @@ async def opened(one: Deployment, key: TreeKey, user: str, hub: int = 0) -> Sock
     socket = one.socket(user, hub=hub)
     await socket.open(key)
     return socket
-
-
-async def edited(socket: Socket, key: TreeKey, count: int) -> None:
-    for start in range(0, count, 100):
-        await socket.ask(key, *(title(f"T{socket.n}-{number}") for number in range(start, min(start + 100, count))))
-
-
-async def test_a_version_is_kept_every_200_ops_and_announced(two: Deployment) -> None:
-    """[AC5] Once, whoever keeps it, and to everyone."""
-    key = await two.tree(root())
-    ada, bo = await opened(two, key, "ada"), await opened(two, key, "bo", hub=1)
-    await edited(ada, key, VERSION_OPS - 3)
-    await two.clock.advance(2 * SWEEP_SECONDS)
-    versions = two.database.trees[key].versions
-    assert versions == []
-    await edited(ada, key, 1)
-    await two.clock.advance(2 * SWEEP_SECONDS)
-    (version,) = versions
-    assert (version.number, version.seq, version.epoch) == (1, VERSION_OPS, "e1")
-    assert tree_of_version(version).digest == two.hubs[0].places()[0].room.tree.digest
-    announced = {"type": "version", "tree": key.tree, "number": 1, "seq": VERSION_OPS}
-    assert ada.outbox.take("version") == bo.outbox.take("version") == [announced]
-    await edited(ada, key, VERSION_OPS)
-    await two.clock.advance(2 * SWEEP_SECONDS)
-    assert [one.number for one in versions] == [1, 2]
-
-
-async def test_a_version_is_kept_after_ten_minutes_of_editing(one: Deployment) -> None:
-    """[AC5]"""
-    key = await one.tree(root())
-    ada = await opened(one, key, "ada")
-    await one.clock.advance(VERSION_SECONDS + 2)
-    assert one.database.trees[key].versions == []
-    await edited(ada, key, 1)
-    await one.clock.advance(2 * SWEEP_SECONDS)
-    assert [version.seq for version in one.database.trees[key].versions] == [3]
-    await one.clock.advance(VERSION_SECONDS + 2)
-    assert len(one.database.trees[key].versions) == 1
-
-
-async def test_a_version_that_cannot_be_kept_is_logged_and_no_more(trouble: Trouble) -> None:
-    """[AC5]"""
-    logged: list[str] = []
-    one = Deployment(around=trouble.around)
-    one.hubs[0]._housekeeping._log = lambda event, **fields: logged.append(event)
-    await one.start()
-    key = await one.tree(root())
-    ada = await opened(one, key, "ada")
-    trouble.once = {"keep_version": ["before"], "heads": ["before"]}
-    await edited(ada, key, VERSION_OPS)
-    await one.clock.advance(3 * SWEEP_SECONDS)
-    assert sorted(logged) == ["heads.unavailable", "version.not_kept"]
-    assert ada.outbox.take("version") == []
-    await one.close()
 
 
 async def test_an_idle_room_is_closed_after_a_minute(one: Deployment) -> None:

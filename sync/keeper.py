@@ -1,0 +1,184 @@
+"""Keeping versions: every 200 ops or 10 minutes of editing, and before much is deleted (DESIGN §9).
+
+A room is not held up: what is encoded are values that no edit changes in place, a thousand at a time, and a version of
+before a delete is read from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from sync import bus_messages
+from sync.bus_messages import VersionShared
+from sync.codec import JSON
+from sync.effects import Delete
+from sync.errors import Clash, NotFound, TreesyncError
+from sync.history import History
+from sync.identity import TreeKey
+from sync.nodes import State
+from sync.open_room import OpenRoom
+from sync.ports import Batch, Bus, Clock, Store
+from sync.protocol import VersionKept
+from sync.versions import TreeVersion
+
+LOOK_SECONDS = 1.0
+VERSION_OPS = 200
+VERSION_SECONDS = 600.0
+LARGE_DELETE = 20  # nodes: more than one takes by mistake and puts back by hand
+_SLICE = 1_000  # nodes encoded at once; 1 ms
+_PAUSE_SECONDS = 0.001  # between slices
+
+
+class VersionKeeper:
+    """See the module. One tree after the other, so that it costs little at any time."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        history: History,
+        rooms: dict[TreeKey, OpenRoom],
+        log: Callable[..., None],
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._history = history
+        self._rooms = rooms
+        self._log = log
+        self._newest: dict[TreeKey, tuple[OpenRoom, int, float]] = {}  # (room, seq, when) of each tree's last version
+        self._deleted: dict[tuple[TreeKey, int], str] = {}  # (tree, seq before a large delete) -> epoch
+
+    def committed(self, place: OpenRoom, batch: Batch) -> None:
+        """A commit was made here. Cheap: nearly all change a few nodes."""
+        if len(batch.nodes) < LARGE_DELETE:
+            return
+        for op in batch.ops:
+            if type(op.effect) is Delete and len(op.inverse.get("nodes", ())) >= LARGE_DELETE:
+                self._deleted[place.key, op.seq - 1] = batch.epoch
+
+    async def keep(self) -> None:
+        """For ever."""
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            deleted, self._deleted = self._deleted, {}
+            for (key, seq), epoch in deleted.items():
+                await self._keep_before(key, epoch, seq)
+            for key in [key for key in self._newest if key not in self._rooms]:
+                del self._newest[key]
+            for place in list(self._rooms.values()):
+                await self._look(place)
+
+    async def _look(self, place: OpenRoom) -> None:
+        room, now = place.room, self._clock.now()
+        known = self._newest.get(place.key)
+        try:
+            if known is None or known[0] is not place:
+                if room.seq == place.version_seq:
+                    return  # nobody has edited here yet
+                known = self._newest[place.key] = (place, *await self._last(place))
+            _, seq, at = known
+            if room.seq // VERSION_OPS <= seq // VERSION_OPS and (room.seq <= seq or now - at < VERSION_SECONDS):
+                return
+            self._newest[place.key] = (place, room.seq, now)
+            version = TreeVersion(number=0, seq=room.seq, epoch=room.epoch)
+            await self._store_version(place.key, version, room.state())
+        except TreesyncError as error:
+            self._log("version.not_kept", tree=place.key.tree, why=error.why)
+
+    async def _last(self, place: OpenRoom) -> tuple[int, float]:
+        """(seq, time) of the newest version; editing since counts from there, in whichever rooms. Of a tree without one
+        from when it was opened here."""
+        lines = await self._store.versions(place.key, limit=1)
+        if not lines or lines[0].epoch != place.room.epoch or lines[0].seq > place.room.seq:
+            return place.version_seq, self._clock.now() - (self._clock.monotonic() - place.version_at)
+        return lines[0].seq, datetime.fromisoformat(lines[0].at).timestamp()
+
+    async def _keep_before(self, key: TreeKey, epoch: str, seq: int) -> None:
+        try:
+            state, _ = await self._history.at(key, epoch, seq)
+            version = TreeVersion(number=0, seq=seq, epoch=epoch, kind="before_delete")
+            await self._store_version(key, version, state)
+        except TreesyncError as error:
+            self._log("version.not_kept", tree=key.tree, why=error.why)
+
+    async def _store_version(self, key: TreeKey, version: TreeVersion, state: State) -> None:
+        encoded = await self.encoded(state)
+        whole = msgspec.structs.replace(version, state=encoded, nodes=len(state.nodes))
+        kept = await self._store.keep_version(key, whole)
+        if kept is not None:
+            self.announce(key, kept)
+
+    async def name(self, key: TreeKey, version: TreeVersion, state: State) -> TreeVersion:
+        """Keep a version with a name, or give a name to what is kept of that moment. Raises Clash where a person has
+        given that one a name already."""
+        whole = msgspec.structs.replace(version, kind="named", state=await self.encoded(state), nodes=len(state.nodes))
+        kept = await self._store.keep_version(key, whole)
+        if kept is None:
+            there = await self._store.version_at(key, version.epoch, version.seq)
+            if there is None or there.kind == "named":
+                number = "" if there is None else f"version {there.number}"
+                raise Clash(f"{number} is of that moment already")
+            kept = await self._store.rename_version(key, msgspec.structs.replace(whole, number=there.number))
+        if kept is None:
+            raise NotFound("no such version")
+        self.announce(key, kept)
+        return msgspec.structs.replace(kept, state=b"")
+
+    async def rename(self, key: TreeKey, version: TreeVersion) -> TreeVersion:
+        """Give a version another name. Raises NotFound."""
+        whole = version
+        if version.thinned:
+            state, _ = await self._history.at(key, version.epoch, version.seq)
+            whole = msgspec.structs.replace(version, state=await self.encoded(state))
+        kept = await self._store.rename_version(key, whole)
+        if kept is None:
+            raise NotFound("no such version")
+        self.announce(key, kept)
+        return kept
+
+    async def encoded(self, state: State) -> bytes:
+        """A state as a version holds it; a large one in slices, between which others go on."""
+        nodes, connections = state.nodes, state.connections
+        whole = JSON.encode_value(msgspec.structs.replace(state, nodes=[], connections=[]))
+        head, _, tail = whole.rpartition(b'"nodes":[]')
+        middle, _, end = tail.rpartition(b'"connections":[]')
+        parts = [head, b'"nodes":[', await self._items(nodes), b"]", middle]
+        return b"".join([*parts, b'"connections":[', await self._items(connections), b"]", end])
+
+    async def _items(self, values: Sequence[msgspec.Struct]) -> bytes:
+        slices = []
+        for start in range(0, len(values), _SLICE):
+            if start:
+                await self._clock.sleep(_PAUSE_SECONDS)
+            slices.append(JSON.encode_value(values[start : start + _SLICE])[1:-1])
+        return b",".join(slices)
+
+    def announce(self, key: TreeKey, version: TreeVersion) -> None:
+        """Tell everyone in the tree, on every instance, of a version that was kept or named here."""
+        shared = VersionShared(version=msgspec.structs.replace(version, state=b""))
+        place = self._rooms.get(key)
+        if place is not None:
+            self.told(place, shared)
+        self._bus.publish(key, bus_messages.encode(shared))
+
+    def told(self, place: OpenRoom, shared: VersionShared) -> None:
+        """Tell everyone here."""
+        version = shared.version
+        message = VersionKept(
+            tree=place.key.tree,
+            number=version.number,
+            seq=version.seq,
+            kind=version.kind,
+            name=version.name,
+            description=version.description,
+            user=version.user,
+            nodes=version.nodes,
+            at=version.at,
+        )
+        for participant in place.room.participants.values():
+            participant.session.send(message)

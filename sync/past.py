@@ -1,0 +1,267 @@
+"""Going back: a tree or a subtree restored, and some of its ops taken back, through the room as any edit (DESIGN §9).
+
+What is to be done is worked out by `restoring` and `reverting`; the ops are made when the edit is cut, so that they are
+right for the tree as it stands then, and all of them land or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from sync.access import Action, allows, role_in
+from sync.errors import Clash, Forbidden, Invalid, NotFound, TooMany, TreesyncError, Unavailable
+from sync.history import History
+from sync.identity import Author, Identity, TreeKey
+from sync.limits import Limits
+from sync.lobby import Lobby
+from sync.moments import Moment, Moments
+from sync.ops import Id, Op
+from sync.pending import Refusal
+from sync.planned import PendingPlan, Plan
+from sync.planning import Collision, Planned, planning
+from sync.ports import Store
+from sync.restoring import aim_at, restore
+from sync.reverting import Behind, revert
+from sync.room import Room
+from sync.unmaking import Selection, Unmaking
+from sync.values import Refused
+
+RESTORE, REVERT = "restore:", "revert:"  # begin the client of such ops; behind it stands the request's id
+MOST_ROWS = 100_000  # of the log are read for one revert; 2 s
+_ATTEMPTS = 20  # to plan over a log that goes on meanwhile; each reads only what is new
+Request = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[^:]+$")]
+
+
+class Restoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bring the tree, or the subtree of `node`, back to what it was at a moment.
+
+    `request`: asked again with the same one, it is done once. `seq`: only if the tree stands there, where the dry run
+    was made. `parent`: where to put a node that is in the trash; absent: where it stood.
+    """
+
+    request: Request
+    to: Moment
+    node: Id | UnsetType = UNSET
+    parent: Id | UnsetType | None = UNSET
+    seq: Annotated[int, Meta(ge=0, lt=2**53)] | UnsetType = UNSET
+    dry_run: bool = False
+
+
+class Reverting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take back what `user` did, or what was done after `since` and up to `until`, or both; or the `op` of that seq;
+    or one restore or revert (`undo`: its client, as its answer names it)."""
+
+    request: Request
+    user: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
+    op: Annotated[int, Meta(ge=1, lt=2**53)] | UnsetType = UNSET
+    undo: Annotated[str, Meta(pattern="^(restore|revert):[^:]{1,40}$")] | UnsetType = UNSET
+    seq: Annotated[int, Meta(ge=0, lt=2**53)] | UnsetType = UNSET
+    dry_run: bool = False
+
+
+class Undo(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask for, besides a request's id, to take back exactly this."""
+
+    undo: str
+    user: str
+
+
+class Rewritten(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done, or in a dry run would be: `count` ops, of which a dry run lists each. `seq` is the tree's then.
+    `repeated`: this request had been carried out before, and only that is told."""
+
+    request: str
+    seq: int
+    count: int
+    dry_run: bool = False
+    repeated: bool = False
+    ops: list[Op] = []
+    collisions: list[Collision] = []
+    undo: Undo | None = None
+
+
+CarryOut = Callable[[Identity, int, Author, Plan, "int | None"], Awaitable[PendingPlan]]
+
+
+class Past:
+    """See the module. All raise NotFound, Forbidden, Invalid, Clash (it meets the tree as it is), Unavailable."""
+
+    def __init__(
+        self,
+        store: Store,
+        lobby: Lobby,
+        history: History,
+        moments: Moments,
+        limits: Limits,
+        *,
+        carry_out: CarryOut,
+        visit_of: Callable[[Identity], str],
+    ) -> None:
+        self._store = store
+        self._lobby = lobby
+        self._history = history
+        self._moments = moments
+        self._limits = limits
+        self._carry_out = carry_out
+        self._visit_of = visit_of
+
+    async def restore(self, author: Author, identity: Identity, tree: int, wanted: Restoring) -> Rewritten:
+        room = await self.room(identity, tree, "edit")
+        by = self._by(author, identity, RESTORE, wanted.request)
+        done = await self._done(room, by, wanted.request, wanted.dry_run)
+        if done is not None:
+            return done
+        seq = await self._moments.seq_of(room, wanted.to)
+        node = None if isinstance(wanted.node, UnsetType) else wanted.node
+        try:
+            aim = aim_at(await self._moments.state_at(room, seq), seq, node, wanted.parent)
+        except Refused as refused:
+            raise _fault(Refusal("node_missing", refused.why)) from refused
+
+        def plan(making: Any) -> Planned:
+            return restore(making, aim)
+
+        if wanted.dry_run:
+            return self._rehearsed(room, by, wanted.request, plan)
+        edit = await self._carry_out(identity, tree, by, plan, wanted.seq if isinstance(wanted.seq, int) else None)
+        return await self._told(room, by, wanted.request, edit)
+
+    async def revert(self, author: Author, identity: Identity, tree: int, wanted: Reverting) -> Rewritten:
+        room = await self.room(identity, tree, "edit")
+        by = self._by(author, identity, REVERT, wanted.request)
+        done = await self._done(room, by, wanted.request, wanted.dry_run)
+        if done is not None:
+            return done
+        unmaking = await self._unmaking(room, await self._selected(room, wanted))
+
+        def plan(making: Any) -> Planned:
+            return revert(making, unmaking)
+
+        for _ in range(_ATTEMPTS):
+            async for row in self._history.rows(room.key, unmaking.through, room.seq):
+                unmaking.feed(row)
+            unmaking.end()
+            if wanted.dry_run:
+                try:
+                    return self._rehearsed(room, by, wanted.request, plan)
+                except Behind:
+                    continue
+            edit = await self._carry_out(identity, tree, by, plan, wanted.seq if isinstance(wanted.seq, int) else None)
+            if not edit.behind:
+                return await self._told(room, by, wanted.request, edit)
+        raise Unavailable("what is to be taken back is being edited all the time; try again")
+
+    # ---- what is asked for
+
+    async def room(self, identity: Identity, tree: int, action: Action = "view") -> Room:
+        """An open tree, to read what is confirmed of it. Raises Forbidden where its reader may not do so much."""
+        place = await self._lobby.enter(TreeKey(identity.tenant, tree))
+        role = role_in(place.room.rights, identity)
+        if role is None:
+            raise NotFound("no such tree")
+        if not allows(role, action):
+            raise Forbidden("editing needs the role of an editor")
+        return place.room
+
+    def _by(self, author: Author, identity: Identity, kind: str, request: str) -> Author:
+        client, via = f"{kind}{request}", kind.rstrip(":")
+        return msgspec.structs.replace(author, client=client, via=via, visit=self._visit_of(identity))
+
+    async def _selected(self, room: Room, wanted: Reverting) -> Selection:
+        ways = [
+            wanted.op is not UNSET,
+            wanted.undo is not UNSET,
+            wanted.since is not UNSET or wanted.until is not UNSET,
+        ]
+        if sum(ways) > 1 or not (any(ways) or wanted.user is not UNSET):
+            raise Invalid("name a `user`, `since` and `until`, or an `op`, or what to `undo`")
+        user = wanted.user if isinstance(wanted.user, str) else ""
+        if isinstance(wanted.op, int):
+            if wanted.op > room.seq or user:
+                raise (
+                    NotFound(f"the tree has come to seq {room.seq}") if not user else Invalid("an `op` has one author")
+                )
+            return Selection(first=wanted.op, last=wanted.op)
+        first, last = 1, room.seq
+        if isinstance(wanted.since, Moment):
+            first = await self._moments.seq_of(room, wanted.since) + 1
+        if isinstance(wanted.until, Moment):
+            last = await self._moments.seq_of(room, wanted.until)
+        client = wanted.undo if isinstance(wanted.undo, str) else ""
+        if user or client:
+            earliest, latest, _ = await self._store.ops_span(room.key, user, client)
+            first, last = max(first, earliest or first), min(last, latest)
+        if first > last:
+            raise NotFound("there is nothing of that to take back")
+        return Selection(first=first, last=last, user=user, client=client)
+
+    async def _unmaking(self, room: Room, selection: Selection) -> Unmaking:
+        through = room.seq
+        if through - selection.first >= MOST_ROWS:
+            why = f"that reaches back over more than {MOST_ROWS} ops; take back a part that is not so old"
+            raise Invalid(why, code="too_large")
+        tree, _ = await self._history.tree_at(room.key, room.epoch, selection.first - 1)
+        unmaking = Unmaking(tree, selection)
+        unmaking.through = selection.first - 1
+        async for row in self._history.rows(room.key, selection.first - 1, through):
+            unmaking.feed(row)
+        if not unmaking.count:
+            raise NotFound("there is nothing of that to take back")
+        return unmaking
+
+    # ---- what is answered
+
+    def _rehearsed(self, room: Room, by: Author, request: str, plan: Plan) -> Rewritten:
+        try:
+            with room.confirmed() as tree, planning(tree, room.seq, by.user, by.client, self._limits) as making:
+                planned = plan(making)
+        except Refused as refused:
+            raise _fault(Refusal(refused.code, refused.why)) from refused  # type: ignore[arg-type]
+        return Rewritten(
+            request=request,
+            seq=room.seq,
+            count=len(planned.ops),
+            dry_run=True,
+            ops=planned.ops,
+            collisions=planned.collisions,
+        )
+
+    async def _told(self, room: Room, by: Author, request: str, edit: PendingPlan) -> Rewritten:
+        if edit.refusal is not None:
+            raise _fault(edit.refusal)
+        if edit.repeated:
+            done = await self._done(room, by, request, dry_run=False)
+            return done or Rewritten(request=request, seq=room.seq, count=0, repeated=True)
+        undo = Undo(undo=by.client, user=by.user) if edit.ops else None
+        collisions = edit.collisions
+        return Rewritten(request=request, seq=room.seq, count=len(edit.ops), collisions=collisions, undo=undo)
+
+    async def _done(self, room: Room, by: Author, request: str, dry_run: bool) -> Rewritten | None:
+        """What this request did before."""
+        if dry_run:
+            return None
+        _, last, count = await self._store.ops_span(room.key, by.user, by.client)
+        if not count:
+            return None
+        undo = Undo(undo=by.client, user=by.user)
+        return Rewritten(request=request, seq=last, count=count, repeated=True, undo=undo)
+
+
+_FAULTS: dict[str, type[TreesyncError]] = {
+    "forbidden": Forbidden,
+    "unavailable": Unavailable,
+    "rate": TooMany,
+    "too_large": Invalid,
+    "invalid": Invalid,
+    "node_missing": NotFound,
+}
+
+
+def _fault(refusal: Refusal) -> TreesyncError:
+    return _FAULTS.get(refusal.code, Clash)(refusal.why, code=refusal.code)

@@ -1,0 +1,183 @@
+"""Versions that are kept by themselves, and those that people name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from storage.memory import MemoryStore
+from sync.codec import decode_state
+from sync.errors import Clash
+from sync.history import tree_of_version
+from sync.identity import TreeKey
+from sync.keeper import LARGE_DELETE, LOOK_SECONDS, VERSION_OPS, VERSION_SECONDS
+from sync.versions import TreeVersion
+from tests.clocks import settle
+from tests.hubs import Deployment, Socket, identity, root
+from tests.trouble import Trouble
+
+
+def title(text: str) -> dict[str, Any]:
+    return {"op": "update", "node": "root", "set": {"title": text}}
+
+
+async def opened(one: Deployment, key: TreeKey, user: str, hub: int = 0) -> Socket:
+    socket = one.socket(user, hub=hub)
+    await socket.open(key)
+    return socket
+
+
+async def edited(socket: Socket, key: TreeKey, count: int) -> None:
+    for start in range(0, count, 100):
+        await socket.ask(key, *(title(f"T{socket.n}-{number}") for number in range(start, min(start + 100, count))))
+
+
+async def test_a_version_is_kept_every_200_ops_and_announced(two: Deployment) -> None:
+    """[AC5] Once, whoever keeps it, and to everyone."""
+    key = await two.tree(root())
+    ada, bo = await opened(two, key, "ada"), await opened(two, key, "bo", hub=1)
+    await edited(ada, key, VERSION_OPS - 3)
+    await two.clock.advance(2 * LOOK_SECONDS)
+    versions = two.database.trees[key].versions
+    assert versions == []
+    await edited(ada, key, 1)
+    await two.clock.advance(2 * LOOK_SECONDS)
+    (version,) = versions
+    assert (version.number, version.seq, version.epoch) == (1, VERSION_OPS, "e1")
+    assert tree_of_version(version).digest == two.hubs[0].places()[0].room.tree.digest
+    (announced,) = ada.outbox.take("version")
+    assert bo.outbox.take("version") == [announced]
+    assert (announced["number"], announced["seq"], announced["kind"]) == (1, VERSION_OPS, "automatic")
+    assert (announced["nodes"], announced["at"]) == (1, version.at)
+    await edited(ada, key, VERSION_OPS)
+    await two.clock.advance(2 * LOOK_SECONDS)
+    assert [one.number for one in versions] == [1, 2]
+
+
+async def test_a_version_is_kept_after_ten_minutes_of_editing(one: Deployment) -> None:
+    """[AC5]"""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    await one.clock.advance(VERSION_SECONDS + 2)
+    assert one.database.trees[key].versions == []
+    await edited(ada, key, 1)
+    await one.clock.advance(2 * LOOK_SECONDS)
+    assert [version.seq for version in one.database.trees[key].versions] == [3]
+    await one.clock.advance(VERSION_SECONDS + 2)
+    assert len(one.database.trees[key].versions) == 1
+
+
+async def test_a_version_that_cannot_be_kept_is_logged_and_no_more(trouble: Trouble) -> None:
+    """[AC5]"""
+    logged: list[str] = []
+    one = Deployment(around=trouble.around)
+    one.hubs[0].keeper._log = lambda event, **fields: logged.append(event)
+    await one.start()
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    trouble.once = {"keep_version": ["before"], "heads": ["before"]}
+    await edited(ada, key, VERSION_OPS)
+    await one.clock.advance(3 * LOOK_SECONDS)
+    assert "version.not_kept" in logged
+    assert ada.outbox.take("version") == []
+    await one.close()
+
+
+async def test_editing_that_stops_and_goes_on_counts_from_the_last_version(one: Deployment) -> None:
+    """[AC5] Also where the room was closed between."""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    await edited(ada, key, VERSION_OPS)
+    await one.clock.advance(2 * LOOK_SECONDS)
+    one.hubs[0].leave(ada.session)
+    await one.clock.advance(VERSION_SECONDS)
+    assert one.hubs[0].places() == []
+    ada = await opened(one, key, "ada")
+    ada.n = VERSION_OPS
+    await edited(ada, key, 1)
+    await one.clock.advance(2 * LOOK_SECONDS)
+    assert [version.seq for version in one.database.trees[key].versions] == [VERSION_OPS + 2, VERSION_OPS + 3]
+
+
+@pytest.mark.parametrize(("nodes", "kept"), [(LARGE_DELETE - 1, 0), (LARGE_DELETE, 1)])
+async def test_a_version_is_kept_of_before_a_large_delete(one: Deployment, nodes: int, kept: int) -> None:
+    """[HI1]"""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    made = [{"id": "top", "type": "metric", "title": "Top"}]
+    made += [{"id": f"n{number}", "parent": "top", "type": "metric", "title": "N"} for number in range(nodes - 1)]
+    await ada.ask(key, {"op": "import", "parent": "root", "nodes": made, "connections": []})
+    await ada.ask(key, {"op": "delete", "node": "top"}, title("after"))
+    await one.clock.advance(2 * LOOK_SECONDS)
+    versions = one.database.trees[key].versions
+    assert [(version.kind, version.seq, version.nodes) for version in versions] == [
+        ("before_delete", 3, nodes + 1)
+    ] * kept
+
+
+async def test_a_room_goes_on_while_a_large_version_is_encoded(one: Deployment) -> None:
+    """[HI1] And what is kept is what stood there when it was due."""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    for part in range(3):
+        made = [{"id": f"n{part}-{number}", "type": "metric", "title": "N"} for number in range(900)]
+        await ada.ask(key, {"op": "import", "parent": "root", "nodes": made, "connections": []})
+    await edited(ada, key, VERSION_OPS)
+    await one.clock.advance(LOOK_SECONDS)
+    digest, seq = one.hubs[0].places()[0].room.tree.digest, one.hubs[0].places()[0].room.seq
+    assert one.database.trees[key].versions == []
+    await ada.ask(key, title("meanwhile"))
+    await one.clock.advance(1)
+    (version,) = one.database.trees[key].versions
+    assert (version.seq, version.nodes) == (seq, 2_701)
+    assert tree_of_version(version).digest == digest
+    state, _, _ = await one.hubs[0].state(identity("ada"), key.tree, seq)
+    assert decode_state(version.state) == state
+
+
+async def name(one: Deployment, key: TreeKey, title: str) -> TreeVersion:
+    room = one.hubs[0].places()[0].room
+    version = TreeVersion(number=0, seq=room.seq, epoch=room.epoch, name=title, user="ada")
+    return await one.hubs[0].keeper.name(key, version, room.state())
+
+
+async def test_a_named_version_is_told_to_everyone_and_a_moment_has_one(two: Deployment) -> None:
+    """[HI2]"""
+    key = await two.tree(root())
+    ada, bo = await opened(two, key, "ada"), await opened(two, key, "bo", hub=1)
+    kept = await name(two, key, "Start")
+    assert (kept.number, kept.kind, kept.name, kept.state) == (1, "named", "Start", b"")
+    await settle()
+    assert [told["name"] for told in (*ada.outbox.take("version"), *bo.outbox.take("version"))] == ["Start"] * 2
+    with pytest.raises(Clash, match="version 1 is of that moment already"):
+        await name(two, key, "Again")
+
+
+async def test_naming_the_moment_of_an_automatic_one_names_that(one: Deployment) -> None:
+    """[HI2]"""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    await edited(ada, key, VERSION_OPS)
+    await one.clock.advance(2 * LOOK_SECONDS)
+    kept = await name(one, key, "Milestone")
+    assert (kept.number, kept.kind, kept.name) == (1, "named", "Milestone")
+    assert [line.name for line in await MemoryStore(one.database).versions(key, limit=9)] == ["Milestone"]
+
+
+async def test_a_thinned_version_that_gets_a_name_gets_its_state_back(one: Deployment) -> None:
+    """[HI3]"""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    await edited(ada, key, VERSION_OPS)
+    await one.clock.advance(2 * LOOK_SECONDS)
+    versions = one.database.trees[key].versions
+    whole = versions[0]
+    versions[0] = msgspec.structs.replace(whole, state=b"", thinned=True)
+    store = MemoryStore(one.database)
+    line = await store.version(key, 1)
+    assert line is not None
+    assert (line.thinned, await store.versions(key, limit=9)) == (True, [])
+    await one.hubs[0].keeper.rename(key, msgspec.structs.replace(line, name="Kept", user="ada"))
+    assert (versions[0].state, versions[0].kind, versions[0].thinned) == (whole.state, "named", False)
