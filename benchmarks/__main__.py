@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import costs, growth, report, results
+from benchmarks import costs, growth, report, results, users
 from benchmarks.budgets import BUDGETS
 from benchmarks.machine import CHECKOUT, LOAD_CORE, describe, pin
 from benchmarks.results import Measured, Results
@@ -21,7 +21,12 @@ from benchmarks.results import Measured, Results
 HERE = Path(__file__).parent
 QUICK = CHECKOUT / ".cache" / "benchmarks"
 
-TOPICS: dict[str, Callable[[int, float], Measured]] = {**BUDGETS, "costs": costs.measure, "growth": growth.measure}
+TOPICS: dict[str, Callable[[int, float], Measured]] = {
+    **BUDGETS,
+    "users": users.measure,
+    "costs": costs.measure,
+    "growth": growth.measure,
+}
 
 
 def main() -> None:

@@ -23,7 +23,9 @@ from server.cli import CommandFailed
 from server.cli_tools import own_url
 from server.demo import NAME, OWNER, demo_tree
 from server.guest import TENANT
-from server.load import Latency, Load, Plan, Report, latency
+from server.load import Load, Plan, of_users
+from server.load_report import Latency, Report, latency
+from server.own_server import own_server
 from server.secret import signing_secret
 from server.settings import Settings, read_settings
 from server.story_table import tell_offline_story
@@ -111,6 +113,7 @@ def load(
     tenants: int = 1,
     rooms: int = 4,
     clients: int = 5,
+    users: int = 0,
     seconds: float = 10.0,
     rate: float = 100.0,
     seed: int = 1,
@@ -129,6 +132,9 @@ def load(
         Trees, made anew.
     clients
         Clients on each tree.
+    users
+        In place of rooms, clients and rate: so many people, ten on each tree, who each change something every five
+        seconds. Without --url on a server of its own.
     seconds
         How long they edit.
     rate
@@ -140,28 +146,41 @@ def load(
     json
         Print the report as JSON, and nothing else.
     """
-    if min(tenants, rooms, clients) < 1 or rooms * clients > _MOST_CLIENTS:
+    if min(tenants, rooms, clients) < 1 or users < 0 or max(rooms * clients, users) > _MOST_CLIENTS:
         raise CommandFailed(f"--tenants, --rooms, --clients: at least 1, and {_MOST_CLIENTS} clients in all")
     if not 0 < seconds <= _MOST_SECONDS or rate < 0:
         raise CommandFailed(f"--seconds is at most {_MOST_SECONDS:.0f}, --rate at least 0")
-    settings = read_settings()
-    plan = Plan(
-        url=url or own_url(settings),
-        tenants=tenants,
-        rooms=rooms,
-        clients=clients,
-        seconds=seconds,
-        rate=rate,
-        seed=seed,
-        codec=codec,
-    )
-    report = uvloop.run(_load(Load(plan, token_maker(settings)), quiet=json))
+
+    def plan(address: str) -> Plan:
+        if users:
+            return of_users(address, users, seconds, tenants=tenants, seed=seed, codec=codec)
+        return Plan(
+            url=address,
+            tenants=tenants,
+            rooms=rooms,
+            clients=clients,
+            seconds=seconds,
+            rate=rate,
+            seed=seed,
+            codec=codec,
+        )
+
+    report = uvloop.run(_drive(plan, url, own=bool(users), quiet=json))
     if json:
         print(orjson.dumps(msgspec.to_builtins(report), option=orjson.OPT_INDENT_2).decode())
     else:
         Console().print(table(report))
     if not report.is_good:
         raise CommandFailed(f"{report.divergence} replicas differ, {report.unanswered} edits are unanswered")
+
+
+async def _drive(plan: Callable[[str], Plan], url: str | None, *, own: bool, quiet: bool) -> Report:
+    """Against the named server, one of its own, or the one of these settings."""
+    if own and url is None:
+        async with own_server() as (address, secret):
+            return await _load(Load(plan(address), token_of(secret)), quiet=quiet)
+    settings = read_settings()
+    return await _load(Load(plan(url or own_url(settings)), token_maker(settings)), quiet=quiet)
 
 
 async def _load(run: Load, *, quiet: bool) -> Report:
@@ -185,8 +204,9 @@ def table(report: Report) -> Table:
     """The report for people."""
     shown = Table(title=f"{report.clients} clients on {report.rooms} trees, {report.seconds:g} s", show_header=False)
     shown.add_row("edits", f"{report.edits} ({report.edits_per_second:g} per second)")
-    shown.add_row("write to durable answer", _shown(report.durable))
-    shown.add_row("write to seen by another", _shown(report.seen))
+    shown.add_row("autosave, edit to durable", _shown(report.durable))
+    shown.add_row("sync, edit to seen by another", _shown(report.seen))
+    shown.add_row("errors", str(report.errors))
     shown.add_row("outcomes", ", ".join(f"{status} {count}" for status, count in report.outcomes.items()) or "none")
     shown.add_row("unanswered", str(report.unanswered))
     if report.skipped:
@@ -207,6 +227,11 @@ def token_maker(settings: Settings) -> Callable[[str, str], str]:
     secret = signing_secret(settings)
     if secret is None:
         raise CommandFailed("TREESYNC_JWT_SECRET: without it no tokens can be made here")
+    return token_of(secret, settings.jwt_audience, settings.jwt_issuer)
+
+
+def token_of(secret: str, audience: str | None = None, issuer: str | None = None) -> Callable[[str, str], str]:
+    """Tokens for users of a tenant, signed with this secret."""
 
     def token(tenant: str, user: str) -> str:
         return mint(
@@ -215,8 +240,8 @@ def token_maker(settings: Settings) -> Callable[[str, str], str]:
             user=user,
             name=user.title(),
             expires_at=time.time() + _TOKEN_SECONDS,
-            audience=settings.jwt_audience,
-            issuer=settings.jwt_issuer,
+            audience=audience,
+            issuer=issuer,
         )
 
     return token

@@ -7,9 +7,10 @@ sees it; both are read on this process's one clock.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
@@ -19,6 +20,7 @@ import msgspec
 from server.bodies import TreeView
 from server.bots import Bot
 from server.demo import demo_tree
+from server.load_report import Report, latency
 from sync.codec import CodecName
 from sync.errors import TreesyncError
 from treesync_client import Change, Client, LiveTree, Rejected, connect
@@ -27,6 +29,10 @@ from treesync_client.replica import Replica
 CONNECTING = 32  # sockets opened at once: a handshake is about 1 ms of one core, and a storm is not what is measured
 ANSWER_SECONDS = 30.0  # for what is still unanswered when the time is up: a database may have been restarted under it
 CLIENT_FLIGHT = 64  # ops of one client under way; beyond that a client at a fixed rate has fallen behind and skips
+# People who work on one tree together, and how often each of them changes something. An edit is a title, a field or a
+# card dragged, so five seconds is somebody who does nothing else; it is what `--users` is measured by.
+USERS_PER_TREE = 10
+SECONDS_BETWEEN_EDITS = 5.0
 SAMPLES = 200_000  # latencies kept of each kind; beyond that the newest
 
 
@@ -37,43 +43,29 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tenants: int = 1
     rooms: int = 4
     clients: int = 5  # in each room
+    users: int = 0  # in all, in place of `clients`: they need not divide by the rooms
     seconds: float = 10.0
     rate: float = 100.0
     seed: int = 1
     codec: CodecName = "msgpack"
 
-
-class Latency(msgspec.Struct, frozen=True):
-    """In milliseconds."""
-
-    samples: int
-    p50: float
-    p90: float
-    p99: float
-    most: float
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `divergence` counts replicas that differ from the server's tree at the end: it must be 0."""
-
-    seconds: float
-    rooms: int
-    clients: int
-    edits: int
-    edits_per_second: float
-    durable: Latency
-    seen: Latency
-    outcomes: dict[str, int]
-    unanswered: int
-    skipped: int
-    reconnects: int
-    resyncs: int
-    divergence: int
-    differing: list[str]
-
     @property
-    def is_good(self) -> bool:
-        return self.divergence == 0 and self.unanswered == 0
+    def sockets(self) -> int:
+        return self.users or self.rooms * self.clients
+
+
+def of_users(url: str, users: int, seconds: float, *, tenants: int, seed: int, codec: CodecName) -> Plan:
+    """So many people at the pace of people, ten on each tree."""
+    return Plan(
+        url=url,
+        tenants=tenants,
+        rooms=math.ceil(users / USERS_PER_TREE),
+        users=users,
+        seconds=seconds,
+        rate=users / SECONDS_BETWEEN_EDITS,
+        seed=seed,
+        codec=codec,
+    )
 
 
 class Room:
@@ -151,11 +143,10 @@ class Load:
 
         async def enter(room: Room, place: int) -> None:
             async with gate:
-                user = f"user-{place}"
-                client = await stack.enter_async_context(self._client(room.tenant, user))
+                client = await stack.enter_async_context(self._client(room.tenant, f"user-{place}"))
                 room.trees.append((client, await client.open(room.number)))
 
-        await asyncio.gather(*(enter(room, place) for room in self.rooms for place in range(plan.clients)))
+        await asyncio.gather(*(enter(self.rooms[place % plan.rooms], place) for place in range(plan.sockets)))
 
     def _client(self, tenant: str, user: str) -> Client:
         async def token() -> str:
@@ -207,7 +198,7 @@ class Load:
             if pause and due > now:
                 await asyncio.sleep(min(due, stop) - now)
                 continue
-            due += pause
+            due += pause * chance.uniform(0.5, 1.5)  # nobody keeps time, and nobody with the others
             if len(flying) >= CLIENT_FLIGHT:
                 self.skipped += 1
                 await asyncio.sleep(0)
@@ -294,15 +285,3 @@ class Load:
             divergence=len(differing),
             differing=differing,
         )
-
-
-def latency(seconds: Iterable[float]) -> Latency:
-    """Percentiles by nearest rank."""
-    ordered = sorted(seconds)
-    if not ordered:
-        return Latency(0, 0.0, 0.0, 0.0, 0.0)
-
-    def rank(share: float) -> float:
-        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000, 3)
-
-    return Latency(len(ordered), rank(0.5), rank(0.9), rank(0.99), round(ordered[-1] * 1000, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from server.bodies import TreeView
-from server.load import Load, Plan
+from server.load import Load, Plan, of_users
 from sync.nodes import Point
 from sync.ops import ImportedNode
 from tests.commands import Command, free_port, treesync
@@ -200,6 +201,27 @@ async def test_load_ends_by_itself_and_without_divergence(standing: Site) -> Non
     assert report.durable.samples > 0
     assert report.seen.samples > report.durable.samples
     assert report.resyncs == 0
+
+
+async def test_people_edit_at_their_pace_and_everything_is_saved_and_seen(standing: Site) -> None:
+    """`treesync load --users`, with few."""
+    plan = of_users(f"http://127.0.0.1:{standing.ports[0]}", 15, 3.0, tenants=1, seed=1, codec="json")
+    load = Load(plan, lambda tenant, user: standing.commands[0].token(user, tenant))
+    report = await asyncio.wait_for(load.run(), 3 * WITHIN)
+    assert report.errors == 0, report
+    assert sorted(len(room.trees) for room in load.rooms) == [7, 8]
+    assert len({client.user for room in load.rooms for client, _ in room.trees}) == 15
+    assert report.edits < 15 * 3, "faster than people"
+    assert report.durable.samples > 0
+    assert report.seen.samples >= report.durable.samples
+
+
+async def test_the_load_command_brings_a_server_of_its_own_for_its_users(tmp_path: Path) -> None:
+    async with treesync("load", "--users", "3", "--seconds", "2", "--json", directory=tmp_path) as command:
+        assert await command.ended() == 0, command.said()
+    said = command.said()
+    report = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    assert (report["clients"], report["rooms"], report["unanswered"], report["divergence"]) == (3, 1, 0, 0)
 
 
 async def test_the_demo_command_makes_one_tree_and_its_bots_edit_it(standing: Site, tmp_path: Path) -> None:

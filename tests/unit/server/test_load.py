@@ -11,7 +11,8 @@ from rich.console import Console
 
 from server.cli import CommandFailed
 from server.cli_clients import demo, load, table
-from server.load import Latency, Report, Room, latency
+from server.load import Plan, Room, of_users
+from server.load_report import Latency, Report, latency
 
 
 def test_percentiles_by_nearest_rank() -> None:
@@ -66,6 +67,18 @@ def test_a_report_is_good_without_divergence_and_with_all_answers() -> None:
     assert not report(unanswered=1).is_good
 
 
+def test_errors_are_what_went_wrong_and_not_what_was_refused() -> None:
+    assert report(outcomes={"applied": 9, "rejected not_found": 1}).errors == 0
+    assert report(unanswered=1, reconnects=2, divergence=3).errors == 6
+
+
+@pytest.mark.parametrize(("users", "rooms"), [(1, 1), (10, 1), (25, 3), (1000, 100)])
+def test_people_are_spread_over_trees_and_keep_a_human_pace(users: int, rooms: int) -> None:
+    plan = of_users("http://127.0.0.1:1", users, 10.0, tenants=1, seed=1, codec="json")
+    assert (plan.rooms, plan.sockets, plan.rate) == (rooms, users, users / 5)
+    assert Plan(url="http://127.0.0.1:1", rooms=3, clients=4).sockets == 12
+
+
 def test_a_report_can_be_read_by_people_and_programs() -> None:
     written = StringIO()
     Console(file=written, width=120).print(
@@ -73,12 +86,23 @@ def test_a_report_can_be_read_by_people_and_programs() -> None:
     )
     shown = written.getvalue()
     assert "applied 10" in shown
+    assert "autosave, edit to durable" in shown
+    assert "sync, edit to seen by another" in shown
     assert "another tree at seq 5" in shown
     assert msgspec.to_builtins(report())["durable"]["p99"] == 3.0
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"rooms": 0}, {"clients": 0}, {"rooms": 100, "clients": 100}, {"seconds": 0}, {"rate": -1}]
+    "wrong",
+    [
+        {"rooms": 0},
+        {"clients": 0},
+        {"rooms": 100, "clients": 100},
+        {"seconds": 0},
+        {"rate": -1},
+        {"users": 5_001},
+        {"users": -1},
+    ],
 )
 def test_a_load_without_bounds_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(CommandFailed):
