@@ -33,7 +33,7 @@ def test_so_is_anything_at_all(target: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "data"),
-    [pytest.param(target, data, id=name) for target in TARGETS for name, data in found(target)] or [("json", b"")],
+    [pytest.param(target, data, id=name) for target in TARGETS for name, data in found(target)],
 )
 def test_what_was_found_once_stays_mended(target: str, data: bytes) -> None:
     TARGETS[target](data)

@@ -1,0 +1,1 @@
+"""Random attempts to reach what is another tenant's."""
