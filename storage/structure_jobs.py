@@ -1,0 +1,52 @@
+"""The jobs that keep projections behind the edits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from storage.database import Database
+from storage.jobs import Counts, Job
+from sync.structures import Structures
+
+LOOK_BACK = timedelta(hours=2)  # of what changed since a run every minute has missed nothing; the nightly one finds all
+
+
+def structure_jobs(database: Database, structures: Structures) -> list[Job]:
+    """One for what was just edited, one for everything."""
+    jobs = _StructureJobs(database, structures)
+    return [
+        Job(
+            name="structures",
+            cron="* * * * *",
+            summary="Brings the AI structure of trees level that were edited in the last two hours.",
+            work=jobs.recent,
+        ),
+        Job(
+            name="structures-all",
+            cron="20 2 * * *",
+            summary="Brings the AI structure of every tree level, whenever it was edited.",
+            work=jobs.everything,
+            lease=timedelta(hours=1),
+        ),
+    ]
+
+
+class _StructureJobs:
+    def __init__(self, database: Database, structures: Structures) -> None:
+        self._database = database
+        self._structures = structures
+
+    async def recent(self, period: datetime, dry_run: bool) -> Counts:
+        return await self._refresh(period - LOOK_BACK, dry_run)
+
+    async def everything(self, _period: datetime, dry_run: bool) -> Counts:
+        return await self._refresh(None, dry_run)
+
+    async def _refresh(self, since: datetime | None, dry_run: bool) -> Counts:
+        tenants = await self._database.tenants()
+        if dry_run:  # what would be done is what is not done yet, and finding that out is most of the work
+            return {"tenants": len(tenants), "trees": 0}
+        trees = 0
+        for tenant in tenants:
+            trees += await self._structures.refresh(tenant, since=since)
+        return {"tenants": len(tenants), "trees": trees}
