@@ -7,6 +7,7 @@
 #   make simulate SEEDS=N   N seeds of the simulation, from FIRST on, for a night
 #   make storm OPS=n        one queue replayed from everywhere at once, for a night
 #   make torture SCHEDULES=n SEED=s   kills, cuts, freezes and restored backups around real processes, for a night
+#   make drill DRILL=name TIMES=n SEED=s   one kind of trouble, many times over (tests/torture/drills.py has the names)
 #   make reconnect-storm CLIENTS=n     clients that lose their server at once, and come back
 #   make soak MINUTES=n     ordinary work for so long: what grows?  (480 for a night; samples in .cache/soak)
 #   make fuzz FRAMES=n      hostile frames and messages, for a night; GUIDED=s follows coverage besides (atheris)
@@ -23,6 +24,8 @@ SEEDS ?= 500
 OPS ?= 100000
 FIRST ?= 0
 SCHEDULES ?= 20
+DRILL ?= unknown-commits
+TIMES ?= 100
 SEED ?= 0
 CLIENTS ?= 2000
 MINUTES ?= 20
@@ -46,7 +49,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile \
 	$(if $(LOCKED),--constraint requirements.lock)
 
-.PHONY: run test lint types format simulate storm torture reconnect-storm soak fuzz probes bench bench-quick lock sbom audit clean install
+.PHONY: run test lint types format simulate storm torture drill reconnect-storm soak fuzz probes bench bench-quick lock sbom audit clean install
 
 run: export PORT := $(PORT)
 run: $(VENV)/.run
@@ -74,6 +77,9 @@ storm: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m tests.torture --schedules $(SCHEDULES) --seed $(SEED)
+
+drill: $(VENV)/.dev
+	$(BIN)/python -m tests.torture.drills $(DRILL) --times $(TIMES) --seed $(SEED)
 
 reconnect-storm: $(VENV)/.dev
 	$(BIN)/python -m tests.reconnect --clients $(CLIENTS)

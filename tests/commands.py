@@ -71,9 +71,9 @@ class Command:
 
 @asynccontextmanager
 async def treesync(
-    *arguments: str, directory: Path, port: int | None = None, **environment: str
+    *arguments: str, directory: Path, port: int | None = None, module: str = "server", **environment: str
 ) -> AsyncIterator[Command]:
-    """Run a command; it is killed at the end of the block where it still runs."""
+    """Run a command; it is killed at the end of the block where it still runs. `module`: what stands in for it."""
     taken = port or free_port()
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("TREESYNC_", "DATABASE_", "REDIS_"))
@@ -84,7 +84,7 @@ async def treesync(
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "server",
+            module,
             *arguments,
             cwd=directory,
             env=kept | settings | {"PYTHONPATH": str(ROOT)} | environment,

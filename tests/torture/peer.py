@@ -50,7 +50,7 @@ class Peer:
         self.drafts: list[dict[str, Any]] = []  # ops without a number yet
         self.reconnects = 0
         self.told_of_restore = False  # the log is not the one it knew
-        self._ports = ports
+        self.ports = ports
         self._token = token
         self._history = history
         self._chance = chance
@@ -102,7 +102,7 @@ class Peer:
             await asyncio.sleep(self._chance.random() * LONGEST_WAIT)
 
     async def _dial(self) -> ClientConnection:
-        port = self._chance.choice(self._ports)
+        port = self._chance.choice(self.ports)
         socket = await connect(
             f"ws://127.0.0.1:{port}/ws",
             subprotocols=["treesync.v1.json"],  # type: ignore[list-item]  # a NewType of text

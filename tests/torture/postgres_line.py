@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from tests.torture.proxy import Ear, Pair
 
@@ -56,7 +56,34 @@ class Statements:
         return texts
 
 
-class CommitEar(Ear):
+class Watch:
+    """What a PostgresEar does with what it understands."""
+
+    async def asked(self, pair: Pair, texts: list[str]) -> None:
+        """These statements are about to reach the database."""
+
+    async def answered(self, pair: Pair, data: bytes) -> bytes | None:
+        return data
+
+
+class PostgresEar(Ear):
+    """Knows every statement that goes through, from the first byte of each connection on."""
+
+    def __init__(self) -> None:
+        self.watch = Watch()
+        self._statements: WeakKeyDictionary[Pair, Statements] = WeakKeyDictionary()
+
+    async def asked(self, pair: Pair, data: bytes) -> bytes | None:
+        texts = self._statements.setdefault(pair, Statements()).executed(data)
+        if texts:
+            await self.watch.asked(pair, texts)
+        return data
+
+    async def answered(self, pair: Pair, data: bytes) -> bytes | None:
+        return await self.watch.answered(pair, data)
+
+
+class CommitLoss(Watch):
     """Loses answers to commits that did happen, each with its connection: so many, chosen by chance."""
 
     def __init__(self, chance: Random, *, share: float = 0.5) -> None:
@@ -64,14 +91,11 @@ class CommitEar(Ear):
         self.lost = 0
         self._chance = chance
         self._share = share
-        self._statements: WeakKeyDictionary[Pair, Statements] = WeakKeyDictionary()
         self._awaited: WeakKeyDictionary[Pair, _Answer] = WeakKeyDictionary()
 
-    async def asked(self, pair: Pair, data: bytes) -> bytes | None:
-        for text in self._statements.setdefault(pair, Statements()).executed(data):
-            if COMMIT in text or text.startswith("COMMIT"):
-                self._awaited.setdefault(pair, _Answer())
-        return data
+    async def asked(self, pair: Pair, texts: list[str]) -> None:
+        if any(COMMIT in text or text.startswith("COMMIT") for text in texts):
+            self._awaited.setdefault(pair, _Answer())
 
     async def answered(self, pair: Pair, data: bytes) -> bytes | None:
         answer = self._awaited.get(pair)
@@ -106,34 +130,33 @@ class _Answer:
         return ended
 
 
-class QueryHold(Ear):
+class QueryHold(Watch):
     """Holds the first query whose text holds `marker`, either before the database hears it or before its answer is
-    heard, until `release`."""
+    heard, until `release`. `every`: not only the first, each on its connection."""
 
-    def __init__(self, marker: str, *, answer: bool) -> None:
-        self.reached = asyncio.Event()
+    def __init__(self, marker: str, *, answer: bool = False, every: bool = False) -> None:
+        self.held = 0
         self._marker = marker
         self._answer = answer
+        self._every = every
         self._free = asyncio.Event()
-        self._statements: WeakKeyDictionary[Pair, Statements] = WeakKeyDictionary()
-        self._asking: Pair | None = None
+        self._chosen: WeakSet[Pair] = WeakSet()
 
     def release(self) -> None:
         self._free.set()
 
-    async def asked(self, pair: Pair, data: bytes) -> bytes | None:
-        texts = self._statements.setdefault(pair, Statements()).executed(data)
-        if self._asking is None and any(self._marker in text for text in texts):
-            self._asking = pair
+    async def asked(self, pair: Pair, texts: list[str]) -> None:
+        if (self._every or not self._chosen) and any(self._marker in text for text in texts):
+            self._chosen.add(pair)
             if not self._answer:
                 await self._wait()
-        return data
 
     async def answered(self, pair: Pair, data: bytes) -> bytes | None:
-        if self._answer and pair is self._asking and not self.reached.is_set():
+        if self._answer and pair in self._chosen:
             await self._wait()
         return data
 
     async def _wait(self) -> None:
-        self.reached.set()
-        await self._free.wait()
+        if not self._free.is_set():
+            self.held += 1
+            await self._free.wait()

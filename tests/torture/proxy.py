@@ -61,6 +61,11 @@ class Proxy:
             pump.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
 
+    def lead_to(self, dial: Dial) -> Dial:
+        """New connections go there; answers where they went. Those that stand are left alone."""
+        former, self._dial = self._dial, dial
+        return former
+
     # ---- what befalls it
 
     def cut(self) -> None:

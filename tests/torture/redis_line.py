@@ -69,6 +69,7 @@ class BusEar(Ear):
         return data
 
     async def answered(self, pair: Pair, data: bytes) -> bytes | None:
+        self._pairs.add(pair)
         replies = self._replies.setdefault(pair, Replies())
         return b"".join(self._passed(pair, reply) for reply in replies.feed(data))
 

@@ -21,6 +21,7 @@ from storage.embedded import SUPERUSER, EmbeddedPostgres
 from tests.commands import Command, free_port, treesync
 from tests.redis_server import RedisServer
 from tests.torture.oracles import LogRow
+from tests.torture.postgres_line import PostgresEar
 from tests.torture.proxy import Proxy, tcp, unix
 
 LOG = "SELECT seq, user_id, client_id, n, op FROM tree_ops WHERE tree_id = $1 ORDER BY seq"
@@ -46,10 +47,15 @@ class Instance:
         assert self._command is not None, "it runs"
         return self._command
 
-    async def start(self) -> None:
-        serving = treesync("serve", directory=self._directory, port=self.port, **self._environment)
+    async def launch(self, module: str = "server", **more: str) -> None:
+        """Start the process, or one that stands in for it, without waiting until it serves."""
+        environment = self._environment | more
+        serving = treesync("serve", directory=self._directory, port=self.port, module=module, **environment)
         self._command = await self._stack.enter_async_context(serving)
-        await self._command.until_ready(START_SECONDS)
+
+    async def start(self) -> None:
+        await self.launch()
+        await self.command.until_ready(START_SECONDS)
 
     async def kill(self) -> None:
         self.thaw()
@@ -101,12 +107,14 @@ class Stage:
         to_postgres: Proxy,
         to_redis: Proxy,
         instances: list[Instance],
+        heard: PostgresEar,
     ) -> None:
         self.postgres = postgres
         self.redis = redis
         self.to_postgres = to_postgres
         self.to_redis = to_redis
         self.instances = instances
+        self.heard = heard  # on the way to PostgreSQL
         self._backup = postgres._folder / "backup"
 
     async def back_up(self) -> None:
@@ -152,6 +160,7 @@ async def staged(instances: int = 2, **settings: str) -> AsyncIterator[Stage]:
         await asyncio.to_thread(redis.start)
         stack.callback(redis.stop)
         to_postgres, to_redis = Proxy(unix(f"{postgres.sockets}/.s.PGSQL.5432")), Proxy(tcp(redis.port))
+        to_postgres.ear = heard = PostgresEar()
         for proxy in (to_postgres, to_redis):
             await proxy.start()
             stack.push_async_callback(proxy.stop)
@@ -166,4 +175,4 @@ async def staged(instances: int = 2, **settings: str) -> AsyncIterator[Stage]:
             stack.push_async_callback(instance.close)
             await instance.door.start()
             await instance.start()
-        yield Stage(postgres, redis, to_postgres, to_redis, serving)
+        yield Stage(postgres, redis, to_postgres, to_redis, serving, heard)

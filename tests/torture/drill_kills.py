@@ -1,0 +1,64 @@
+"""Servers that die at named points of a commit's way, under load, one after the other (reliability B10)."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from contextlib import AsyncExitStack
+from random import Random
+
+from tests.torture.doomed import POINTS, Point
+from tests.torture.play import Play
+from tests.torture.report import Report, spread
+from tests.torture.stage import Instance, staged
+
+_MOST_PASSES = 4  # of the point before it is deadly: the first of its kind may be a special case
+_REACHED_SECONDS = 60.0  # a point lies on the way of every edit, every opening, or every meeting of two instances
+
+
+async def kill_points(times: int, seed: int) -> Report:
+    """So many kills, every point in turn, of two instances beside each other, while peers edit two trees."""
+    chance = Random(f"{seed}:points")
+    points = [POINTS[place % len(POINTS)] for place in range(times)]
+    chance.shuffle(points)
+    died: Counter[Point] = Counter()
+    unreached: list[str] = []
+    async with staged() as stage, AsyncExitStack() as stack:
+        plays = [await Play.make(stage, f"{seed}:{place}") for place in range(2)]
+        for play in plays:
+            await stack.enter_async_context(play)
+        enough = asyncio.Event()
+        hands = asyncio.gather(*(play.edit_until(enough) for play in plays))
+        shares = [points[place :: len(stage.instances)] for place in range(len(stage.instances))]
+        deaths = [
+            _die(instance, share, Random(f"{seed}:{place}"), died, unreached)
+            for place, (instance, share) in enumerate(zip(stage.instances, shares, strict=True))
+        ]
+        await asyncio.gather(*deaths)
+        enough.set()
+        await hands
+        await stage.calm()
+        await asyncio.gather(*(play.settle() for play in plays))
+        wrong = [complaint for play in plays for complaint in await play.judge()]
+    ops = sum(len(play.history.invocations) for play in plays)
+    figures = {"points": len(died)} | spread("settled", [play.settled for play in plays])
+    return Report(times=died.total(), ops=ops, figures=figures, wrong=wrong + unreached)
+
+
+async def _die(
+    instance: Instance, points: list[Point], chance: Random, died: Counter[Point], unreached: list[str]
+) -> None:
+    """Let one instance die at each of these points, and live on in the end."""
+    for point in points:
+        await instance.kill()
+        doom = f"{point.place} {point.when} {chance.randint(1, _MOST_PASSES)}"
+        await instance.launch("tests.torture.doomed", DOOM=doom)
+        try:
+            assert await instance.command.ended(_REACHED_SECONDS) == -signal.SIGKILL, instance.command.said()
+        except TimeoutError:
+            unreached.append(f"B10: {point} was not reached")
+        else:
+            died[point] += 1
+    await instance.kill()
+    await instance.start()
