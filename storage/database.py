@@ -117,9 +117,18 @@ class Database:
             connection = await self._pool.acquire(timeout=self._settings.acquire)
         try:
             yield connection
+        except Unavailable as error:
+            await self._leave_standby(error)
+            raise
         finally:
             with translated():
                 await self._pool.release(connection)
+
+    async def _leave_standby(self, error: Unavailable) -> None:
+        """A server that takes no writes may be a standby now, which nobody will cut off: every connection is made anew
+        when it is next asked for, wherever its name points by then."""
+        if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError) and self._pool is not None:
+            await self._pool.expire_connections()
 
     @asynccontextmanager
     async def transaction(
@@ -166,6 +175,9 @@ class Database:
             try:
                 with translated():
                     return await lane.run(statement, arguments)
+            except Unavailable as error:
+                await self._leave_standby(error)
+                raise
             finally:
                 self._free.append(lane)
 
@@ -187,6 +199,9 @@ class Lane:
             if prepared is None:
                 prepared = self._prepared[statement] = await connection.prepare(statement)
             return _only(await prepared.fetchrow(*arguments, timeout=self._settings.command))
+        except asyncpg.ReadOnlySQLTransactionError:
+            self.drop()  # see Database._leave_standby
+            raise
         except asyncpg.PostgresError:
             raise  # the connection says no and lives on, or is found closed next time
         except BaseException:
@@ -231,6 +246,8 @@ def _connect_arguments(settings: DatabaseSettings) -> dict[str, Any]:
         "dsn": settings.dsn,
         "timeout": settings.connect,
         "command_timeout": settings.command,
+        # never a standby: what it answers is old, and it takes no writes (Jepsen saw long forks on RDS readers, 2025)
+        "target_session_attrs": "read-write",
         "statement_cache_size": 0 if settings.transaction_pooler else 100,
         "server_settings": named if settings.transaction_pooler else named | session,
     }
