@@ -180,6 +180,9 @@ class Checks:
                         wrong.append(f"{client.name} tree {tree} sees {sorted(seen)}, there are {sorted(here)}")
         return wrong
 
+    def progress_agrees(self) -> bool:
+        return not check_progress(self._world)
+
     def progress(self) -> None:
         """[PG6, PG8] what everyone was told, change by change, is what counting anew comes to."""
         wrong = check_progress(self._world)

@@ -22,7 +22,6 @@ from sync.identity import Author, Identity, TreeKey
 from sync.nodes import Details
 from sync.ops import ImportedNode
 from sync.ports import Head
-from sync.progress_news import TELL_SECONDS
 from tests.simulation.asking import Asker
 from tests.simulation.befalling import Befalling
 from tests.simulation.checks import Checks
@@ -39,6 +38,7 @@ from tests.simulation.replica import Record
 QUIET_SECONDS = 10.0  # within which everything has converged once the faults have ended (reliability B9)
 LOOK_SECONDS = 0.2
 PRESENCE_SECONDS = 90.0  # a dead instance's people fade after 60, and others are named every 20
+PROGRESS_SECONDS = 5.0  # [PG8] a second, and what a socket that was paused takes to be read
 MODES = {"live": 6, "replay": 2, "force": 1}
 
 
@@ -254,7 +254,9 @@ class World:
             await self.clock.sleep(0.1)
             self.checks.step()
             self.checks.bounded(self.loop.time() - began < QUIET_SECONDS)
-        await self.clock.sleep(2 * TELL_SECONDS)
+        told = self.loop.time()
+        while not self.checks.progress_agrees() and self.loop.time() - told < PROGRESS_SECONDS:
+            await self.clock.sleep(0.1)
         self.checks.progress()
         if self.plan.check_presence:
             while not self.checks.presence_agrees() and self.loop.time() - began < PRESENCE_SECONDS:
