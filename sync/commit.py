@@ -20,6 +20,7 @@ from sync.open_room import OpenRoom
 from sync.pending import ClientKey, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, Clock, Receipt, Store, Turn
 from sync.stats import HubStats
+from sync.telling import Telling
 
 MOST_ROOMS = 256  # batches in one statement: more gain nothing, and hold the fast rooms back for the slow
 RETRY_SECONDS = 0.25  # how soon a room asks a database again that did not answer
@@ -40,6 +41,7 @@ class CommitLoop:
         store: Store,
         clock: Clock,
         delivery: Delivery,
+        telling: Telling,
         follower: Follower,
         stats: HubStats,
         *,
@@ -49,6 +51,7 @@ class CommitLoop:
         self._store = store
         self._clock = clock
         self._delivery = delivery
+        self._telling = telling
         self._follower = follower
         self._stats = stats
         self._spawn = spawn
@@ -224,7 +227,7 @@ class CommitLoop:
         settled = place.room.settle(receipt)
         place.failing_since = None
         place.last_used = self._clock.monotonic()
-        self._delivery.settled(place, settled)
+        self._telling.settled(place, settled)
         if batch is not None and receipt is not None:
             self._stats.commits += 1
             self._stats.ops += len(batch.ops)

@@ -3,23 +3,26 @@
 A commit is encoded once per codec and framed once, and every socket is given the same bytes. Nothing here waits for
 a reader: where an outbox is full, its participant stops being live, loses the frames and is served from the newest
 commits, or from the log, when it has drained (P11, SEMANTICS 9).
+
+What a wide room has confirmed may wait to be told for a moment (`sync.telling`). So whatever is given here by the
+confirmed state comes behind it: `tell` is the first step of every such method.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from sync.codec import Codec, CodecName
+from sync.codec import JSON, Codec, CodecName
 from sync.conflict_records import ConflictRecord
 from sync.keeping import detail_of
 from sync.limits import FRAME_BYTES
 from sync.open_room import OpenRoom
 from sync.pending import Answer, PendingEdit
-from sync.ports import LoggedOp
+from sync.ports import LoggedOp, Outbox, Wire
 from sync.presence import views
 from sync.protocol import ConflictNews, Outcome, Resumed, Snapshot, SnapshotReason
 from sync.recent import Commit, ops_message
@@ -37,21 +40,60 @@ class Delivery:
         self._stats = stats
 
     def settled(self, place: OpenRoom, settled: Settled) -> None:
-        """Authors first, then everyone: the outcome comes before the ops (WIRE)."""
-        for edit, outcome in (*settled.outcomes, *settled.decided):
-            self.outcome(edit, outcome)
-        if settled.commit is not None:
-            self.commit(place, settled.commit)
-        self.conflicts(place, settled.conflicts)
+        """Authors first, then everyone: the outcome comes before the ops (WIRE). What an author gets of both is one
+        write: each is a system call, and in a small room those are a seventh of what an edit costs."""
+        self.tell(place)
+        self._give(place, [settled], self._answers(settled))
+
+    def authors(self, place: OpenRoom, settled: Settled) -> None:
+        """Only the authors; what everyone is to have waits in `place.untold`."""
+        for outbox, frames in self._answers(settled).items():
+            _write(outbox, frames)
+        if settled.commit is not None or settled.conflicts:
+            place.untold.append(settled)
+
+    def tell(self, place: OpenRoom) -> None:
+        """Give everyone what is confirmed and was not told yet."""
+        if place.untold:
+            untold, place.untold = place.untold, []
+            self._give(place, untold, {})
 
     def outcome(self, edit: PendingEdit, outcome: Answer) -> None:
-        if isinstance(outcome, Outcome):
-            for result in outcome.results:
-                self._stats.results[result.status] += 1
+        self._count(outcome)
         edit.reply(outcome)
+
+    def _count(self, answer: Answer) -> None:
+        if isinstance(answer, Outcome):
+            for result in answer.results:
+                self._stats.results[result.status] += 1
+
+    def _answers(self, settled: Settled) -> dict[Outbox, list[bytes]]:
+        """What each author's socket is to get; who has none is answered at once."""
+        answers: dict[Outbox, list[bytes]] = {}
+        for edit, answer in (*settled.outcomes, *settled.decided):
+            if edit.participant is None:
+                self.outcome(edit, answer)
+                continue
+            self._count(answer)
+            outbox = edit.participant.session.outbox
+            answers.setdefault(outbox, []).append(outbox.wire.frame(outbox.wire.codec.encode(answer)))
+        return answers
+
+    def _give(self, place: OpenRoom, told: Sequence[Settled], answers: dict[Outbox, list[bytes]]) -> None:
+        for commits in _runs([one.commit for one in told if one.commit is not None]):
+            if not self._commits(place, commits, answers):
+                break  # everyone has a snapshot of all that is confirmed
+        for outbox, frames in answers.items():  # of authors who get no ops now, or of whom there are none
+            _write(outbox, frames)
+        for one in told:
+            self._conflicts(place, one.conflicts)
 
     def conflicts(self, place: OpenRoom, changed: Iterable[ConflictRecord]) -> None:
         """Tell those whom these records concern, slow readers too: nothing of it is told again (SEMANTICS 9)."""
+        self.tell(place)
+        self._conflicts(place, changed)
+
+    def _conflicts(self, place: OpenRoom, changed: Iterable[ConflictRecord]) -> None:
         for record in changed:
             told = [one for one in place.room.participants.values() if one.session.identity.user in record.parties]
             frames: dict[CodecName, bytes] = {}
@@ -66,24 +108,43 @@ class Delivery:
 
     def commit(self, place: OpenRoom, commit: Commit) -> None:
         """One frame per codec to everyone who is live."""
-        frames: dict[CodecName, bytes] = {}
+        self.tell(place)
+        self._commits(place, [commit], {})
+
+    def _commits(self, place: OpenRoom, commits: Sequence[Commit], answers: dict[Outbox, list[bytes]]) -> bool:
+        """The frames of some commits, joined, to everyone who is live; in front of them an author's own `answers`.
+        False: one was too large, and everyone got a snapshot instead."""
+        joined: dict[Wire, bytes] = {}
+        told = 0
         for participant in place.room.participants.values():
             if not participant.live:
                 continue
             outbox = participant.session.outbox
             if outbox.full:
-                self._fall_behind(participant, commit.ops.after)
+                self._fall_behind(participant, commits[0].ops.after)
                 continue
-            frame = frames.get(outbox.wire.codec.name)
-            if frame is None:
-                payload = commit.encoded(outbox.wire.codec)
-                if len(payload) > FRAME_BYTES:
-                    place.room.forget_states()  # else a kept one would go out, with this very frame behind it
-                    self.snapshot_for_all(place, "large")
-                    return
-                frame = frames[outbox.wire.codec.name] = outbox.wire.frame(payload)
-            outbox.write(frame)
-            self._stats.deliveries += 1
+            wire = outbox.wire
+            frames = joined.get(wire)
+            if frames is None:
+                payloads = [commit.encoded(wire.codec) for commit in commits]
+                if max(map(len, payloads)) > FRAME_BYTES:
+                    self._too_large(place, answers)
+                    return False
+                frames = joined[wire] = b"".join(map(wire.frame, payloads))
+            if answers and (own := answers.pop(outbox, None)) is not None:
+                _write(outbox, [*own, frames])
+            else:
+                outbox.write(frames)
+            told += 1
+        self._stats.deliveries += told * len(commits)
+        return True
+
+    def _too_large(self, place: OpenRoom, answers: dict[Outbox, list[bytes]]) -> None:
+        for outbox, frames in answers.items():
+            _write(outbox, frames)
+        answers.clear()
+        place.room.forget_states()  # else a kept one would go out, with this very frame behind it
+        self.snapshot_for_all(place, "large")
 
     def _fall_behind(self, participant: Participant, reached: int) -> None:
         participant.live = False
@@ -91,6 +152,7 @@ class Delivery:
         self._stats.slow_readers += 1
 
     def snapshot_for_all(self, place: OpenRoom, reason: SnapshotReason) -> None:
+        self.tell(place)
         for participant in place.room.participants.values():
             self.snapshot(place, participant, reason=reason)
 
@@ -98,6 +160,7 @@ class Delivery:
         self, place: OpenRoom, participant: Participant, *, reason: SnapshotReason | None = None, ref: object = UNSET
     ) -> None:
         """Queue a whole state for one participant; its parts leave as the socket drains, then the ops after it."""
+        self.tell(place)
         room, session = place.room, participant.session
         wire = session.outbox.wire
         encoded = room.encoded_state(wire.codec)
@@ -133,6 +196,7 @@ class Delivery:
         self, place: OpenRoom, participant: Participant, backlog: Sequence[LoggedOp], after: int, ref: object
     ) -> None:
         """Tell a returning client where it stands, and give it exactly the ops after its position (P8)."""
+        self.tell(place)
         room, session = place.room, participant.session
         session.send(
             Resumed(
@@ -160,6 +224,7 @@ class Delivery:
 
     def push(self, place: OpenRoom, participant: Participant) -> bool:
         """Write what is owed until the outbox is full. False: what comes next must be read from the log."""
+        self.tell(place)
         outbox, room = participant.session.outbox, place.room
         while participant.parts:
             if outbox.full:
@@ -200,6 +265,29 @@ class Delivery:
     def _large(self, place: OpenRoom, participant: Participant) -> None:
         place.room.forget_states()  # else a kept one would go out, with this very op behind it
         self.snapshot(place, participant, reason="large")
+
+
+def _write(outbox: Outbox, frames: Sequence[bytes]) -> None:
+    """In one write, if that is no more than a frame may have: an outbox has room for that much at once."""
+    if len(frames) == 1 or sum(map(len, frames)) <= FRAME_BYTES:
+        outbox.write(b"".join(frames))
+    else:
+        for frame in frames:
+            outbox.write(frame)
+
+
+def _runs(commits: Sequence[Commit]) -> Iterator[list[Commit]]:
+    """Commits in their order, as many at once as one write takes."""
+    run: list[Commit] = []
+    size = 0
+    for commit in commits:
+        size += len(commit.encoded(JSON))
+        if run and size > FRAME_BYTES:
+            yield run
+            run, size = [], len(commit.encoded(JSON))
+        run.append(commit)
+    if run:
+        yield run
 
 
 def _conflict_payload(codec: Codec, tree: int, record: ConflictRecord) -> bytes:

@@ -31,8 +31,8 @@ from sync.judge_trash import PURGE
 from sync.keeper import VersionKeeper
 from sync.limits import Limits
 from sync.lobby import Lobby
-from sync.node_templates import StandardTemplates
 from sync.moments import Moments
+from sync.node_templates import StandardTemplates
 from sync.nodes import State
 from sync.open_room import OpenRoom
 from sync.operator import Operator
@@ -59,6 +59,7 @@ from sync.session import Session
 from sync.stats import HubStats
 from sync.tallies import Counted, Tallies
 from sync.tasks import Tasks
+from sync.telling import WIDE, Telling
 from sync.templates import Templates
 from sync.visits import Visits
 from sync.writers import Writers
@@ -82,8 +83,10 @@ class Hub:
         log: Log,
         templates: Templates | None = None,
         lanes: int = LANES,
+        wide: int = WIDE,
     ) -> None:
-        """`templates`: where tenants keep their own; None: everybody has the standard ones."""
+        """`templates`: where tenants keep their own; None: everybody has the standard ones. `wide`: of how many people
+        a room is told behind the next statement."""
         self.instance = instance
         self.limits = limits
         self.stats = stats = HubStats()
@@ -112,8 +115,16 @@ class Hub:
             released=lambda place: self._commits.release(place),
             dropped=self._lobby.drop,
         )
+        telling = Telling(clock, delivery, wide=wide, spawn=spawn)
         self._commits = CommitLoop(
-            store, clock, delivery, follower, stats, spawn=spawn, shared=lambda *commit: self._exchange.share(*commit)
+            store,
+            clock,
+            delivery,
+            telling,
+            follower,
+            stats,
+            spawn=spawn,
+            shared=lambda *commit: self._exchange.share(*commit),
         )
         self._housekeeping = Housekeeping(
             store, bus, clock, follower, self._lobby.places, instance, log, self._lobby.drop
@@ -185,7 +196,7 @@ class Hub:
         """Take no more edits, let what is in flight become durable and be told, then ask everyone to come back."""
         self.draining = True
         deadline = self._clock.monotonic() + DRAIN_SECONDS
-        while any(place.room.inbox or place.room.flight for place in self._lobby.places.values()):
+        while any(place.room.inbox or place.room.flight or place.untold for place in self._lobby.places.values()):
             if self._clock.monotonic() > deadline:
                 break
             await self._clock.sleep(0.01)

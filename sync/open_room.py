@@ -8,7 +8,7 @@ from collections import deque
 from sync.bus_messages import CommitShared
 from sync.identity import TreeKey
 from sync.protocol import ParticipantView
-from sync.room import Room
+from sync.room import Room, Settled
 
 # Commits of other instances that may wait while a batch is in flight; beyond it they are read from the log instead
 DEFERRED_COMMITS = 1_000
@@ -29,6 +29,7 @@ class OpenRoom:
 
     `contested`: the next commit takes the head's lock, because the last one was lost or its outcome is unknown.
     `failing_since`: when storage stopped answering for this room; None: it answers.
+    `untold`: what is confirmed, and is still to be told to everyone but its authors.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class OpenRoom:
         "presence_shared",
         "retry_at",
         "room",
+        "untold",
         "version_at",
         "version_seq",
     )
@@ -55,6 +57,7 @@ class OpenRoom:
         self.retry_at = 0.0
         self.last_used = now
         self.deferred: deque[CommitShared] = deque(maxlen=DEFERRED_COMMITS)
+        self.untold: list[Settled] = []
         self.elsewhere: dict[str, Elsewhere] = {}
         self.presence_changed: set[str] = set()
         self.presence_shared = now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -20,17 +20,26 @@ from sync.ops import ImportedNode
 from sync.ports import Store, Wire
 from sync.protocol import ClientMessage
 from sync.session import Session
+from sync.telling import WIDE
 from tests.clocks import ManualClock, settle
 
 
 class PlainWire:
-    """No framing: a frame is its payload."""
+    """The least of framing: four bytes of size, and the payload. `payloads` takes frames apart again."""
 
     def __init__(self, codec: Codec = JSON) -> None:
         self.codec = codec
 
     def frame(self, payload: bytes) -> bytes:
-        return payload
+        return len(payload).to_bytes(4) + payload
+
+
+def payloads(frames: bytes) -> Iterator[bytes]:
+    """What stands in frames of a PlainWire that were joined."""
+    while frames:
+        end = 4 + int.from_bytes(frames[:4])
+        yield frames[4:end]
+        frames = frames[end:]
 
 
 class ListOutbox:
@@ -43,7 +52,7 @@ class ListOutbox:
         self.messages: list[dict[str, Any]] = []
 
     def write(self, frame: bytes) -> None:
-        self.messages.append(msgspec.json.decode(frame))
+        self.messages += map(msgspec.json.decode, payloads(frame))
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -66,11 +75,13 @@ class Deployment:
         *,
         around: Callable[[Store], Store] | None = None,
         exchange: LocalExchange | None = None,
+        wide: int = WIDE,
     ) -> None:
         self.clock = ManualClock()
         self.database = MemoryDatabase(self.clock)
         self.exchange = exchange or LocalExchange()
         self.around = around or _unchanged
+        self.wide = wide
         self.directory = MemoryDirectory(self.database)
         self.deaths: list[tuple[str, BaseException]] = []
         self.hubs = [self._hub(f"i{number}", limits or Limits()) for number in range(hubs)]
@@ -83,6 +94,7 @@ class Deployment:
             instance=instance,
             limits=limits,
             log=lambda *_, **__: None,
+            wide=self.wide,
         )
         hub.on_task_death = lambda name, error: self.deaths.append((name, error))
         return hub

@@ -11,7 +11,7 @@ from sync.hub import Hub
 from sync.ports import Wire
 from sync.protocol import Auth, Hello, Welcome
 from sync.session import Session
-from tests.hubs import Deployment, PlainWire, identity
+from tests.hubs import Deployment, PlainWire, identity, payloads
 from tests.waiting import until
 from treesync_client.client import Client
 from treesync_client.link.line import LineLost
@@ -30,7 +30,8 @@ class MemoryOutbox:
         self.frames: asyncio.Queue[Frame] = asyncio.Queue()
 
     def write(self, frame: bytes) -> None:
-        self.frames.put_nowait(frame)
+        for payload in payloads(frame):
+            self.frames.put_nowait(payload)
 
     def close(self, code: int, reason: str) -> None:
         self.frames.put_nowait(LineLost(reason, code))

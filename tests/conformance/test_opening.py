@@ -12,7 +12,7 @@ from sync.limits import Limits
 from sync.snapshots import PART_NODES
 from tests.clocks import settle
 from tests.conformance.conftest import NODES, Person, Table
-from tests.hubs import Deployment, ListOutbox, PlainWire, identity, root
+from tests.hubs import Deployment, ListOutbox, PlainWire, identity, payloads, root
 
 RENAME = {"op": "update", "node": "idea", "set": {"title": "New"}}
 
@@ -261,7 +261,7 @@ async def test_msgpack_carries_the_same_maps(table: Table, ada: Person) -> None:
 
     class Binary(ListOutbox):
         def write(self, frame: bytes) -> None:
-            self.messages.append(msgspec.msgpack.decode(frame))
+            self.messages += map(msgspec.msgpack.decode, payloads(frame))
 
     outbox = Binary()
     outbox.wire = PlainWire(MSGPACK)

@@ -17,7 +17,7 @@ from sync.identity import Identity
 from sync.ports import Wire
 from sync.protocol import Error
 from sync.session import Session
-from tests.hubs import PlainWire
+from tests.hubs import PlainWire, payloads
 from tests.simulation.replica import Record
 
 if TYPE_CHECKING:
@@ -79,10 +79,12 @@ class Connection:
     def write(self, frame: bytes) -> None:
         if not self.server_up or not self.instance.owner.alive:
             return
-        message: Record = msgspec.json.decode(frame) if self.wire.codec is JSON else msgspec.msgpack.decode(frame)
-        self._world.checks.written(self._client, self.instance, message)
-        self._waiting.append((len(frame), message))
-        self._bytes += len(frame)
+        decode = msgspec.json.decode if self.wire.codec is JSON else msgspec.msgpack.decode
+        for payload in payloads(frame):
+            message: Record = decode(payload)
+            self._world.checks.written(self._client, self.instance, message)
+            self._waiting.append((len(payload), message))
+            self._bytes += len(payload)
         droppable = self._world.plan.outbox_bytes
         self.full = self.full or self._bytes > droppable
         if self._bytes > HARD_BOUND * droppable:

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from sync import commit, delivery, housekeeping, inbox, placing, recent, room, snapshots
+from sync import commit, delivery, housekeeping, inbox, keeper, placing, recent, room, snapshots
 from sync.limits import Limits
+from sync.telling import WIDE
 
 TENANT = "acme"
 OPS = 200  # per seed, as Zed's randomised tests have it (reliability A1)
@@ -40,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     outbox_bytes: int = 1024 * 1024
     limits: Limits = Limits()
     small: bool = False  # the server's own bounds are made small, so that a small tree meets them
+    wide: int = WIDE
     check_presence: bool = False
     follow_seconds: float = 0.0  # the longest a room may stay behind; 0: what the faults of the plan allow
 
@@ -89,7 +91,7 @@ SMALL: list[tuple[Any, str, int]] = [
     (placing, "ORDER_KEY_CHARACTERS", 6),
     (snapshots, "PART_NODES", 9),
     (housekeeping, "IDLE_SECONDS", 0),
-    (housekeeping, "VERSION_OPS", 30),
+    (keeper, "VERSION_OPS", 30),
 ]
 
 
@@ -132,5 +134,6 @@ def draw(seed: int, ops: int = OPS) -> Plan:
         limits=SMALL_LIMITS if random.random() < 0.3 else Limits(),
         small=small,
         check_presence=random.random() < 0.25,
+        wide=random.choice([1, 3, WIDE]),
         **chances,
     )

@@ -71,6 +71,11 @@ def slow(seed: int) -> Plan:
     return crowd(seed, outbox_bytes=1_000, events={"slow_reader": 0.3})
 
 
+def wide(seed: int) -> Plan:
+    """Rooms so wide that a commit is told behind the next one."""
+    return crowd(seed, wide=1, store_delay=0.05, events={"reopen": 0.4, "cut": 0.2})
+
+
 def ruled(seed: int) -> Plan:
     return crowd(seed, events={"rights": 0.1, "freeze": 0.05})
 
@@ -227,6 +232,17 @@ def a_slow_reader_just_misses_ops(patch: Patch) -> None:
     patch.setattr(delivery.Delivery, "_fall_behind", lambda self, participant, reached: None)
 
 
+def who_joins_is_told_again_what_was_not_told_yet(patch: Patch) -> None:
+    snapshot = delivery.Delivery.snapshot
+
+    def forgetful(self: delivery.Delivery, place: OpenRoom, *who: Any, **why: Any) -> None:
+        untold, place.untold = place.untold, []
+        snapshot(self, place, *who, **why)
+        place.untold = untold
+
+    patch.setattr(delivery.Delivery, "snapshot", forgetful)
+
+
 def everyone_may_edit(patch: Patch) -> None:
     patch.setattr(room, "allows", lambda role, action: True)
 
@@ -258,6 +274,7 @@ BUGS: list[tuple[Plant, Callable[[int], Plan]]] = [
     (a_room_is_loaded_before_it_listens, roaming),
     (a_return_misses_an_op, joining),
     (a_slow_reader_just_misses_ops, slow),
+    (who_joins_is_told_again_what_was_not_told_yet, wide),
     (everyone_may_edit, ruled),
     (rights_are_read_once, ruled),
 ]
@@ -275,7 +292,9 @@ def test_a_planted_bug_is_found(plant: Plant, plan: Callable[[int], Plan], monke
     raise AssertionError(f"{MOST_SEEDS} seeds did not find it")
 
 
-@pytest.mark.parametrize("plan", [crowd, resending, lossy, reordered, joining, paused, roaming, failing, slow, ruled])
+@pytest.mark.parametrize(
+    "plan", [crowd, resending, lossy, reordered, joining, paused, roaming, failing, slow, wide, ruled]
+)
 def test_without_the_bug_its_plan_holds(plan: Callable[[int], Plan]) -> None:
     for seed in range(5):
         simulate(plan(seed))

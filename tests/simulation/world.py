@@ -59,6 +59,7 @@ class Instance:
             limits=world.plan.limits,
             log=lambda *_, **__: None,
             templates=FixedTemplates(),
+            wide=world.plan.wide,
         )
         self.hub.on_task_death = lambda name, error: loop.failures.append(f"{self.owner.name} {name} died: {error!r}")
 
