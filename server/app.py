@@ -19,6 +19,7 @@ from server.endpoint import Endpoint
 from server.guest import DemoDoor
 from server.handshake import Handshake
 from server.heartbeat import Heartbeat
+from server.history import Histories
 from server.http import Doors, Operation
 from server.keys import Keys, fetcher
 from server.limits import Admission, Bounds, Rate
@@ -36,6 +37,7 @@ from server.site import build_site
 from server.transport import websocket_protocol
 from server.trash import Trash
 from server.trees import Trees
+from server.versions import Versions
 from sync.hub import Hub
 from sync.ports import Bus, Clock, Directory, Store
 
@@ -121,6 +123,8 @@ class Application:
         open_metrics = operator is None and is_loopback(settings.host)
         self.operations = [
             *Trees(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
+            *Versions(self.hub, self.store).operations(),
+            *Histories(self.hub, self.store, settings.keep_addresses).operations(),
             *Trash(self.hub, self.directory, self.clock).operations(),
             *Conflicts(self.hub, self.directory, settings.keep_addresses).operations(),
             *Membership(self.hub, self.store, self.directory).operations(),

@@ -203,6 +203,7 @@ class Doors:
         path = operation.path
         for end in ("{user}", "{node}"):  # ids, which may hold a slash; where they end a path, nothing can follow
             path = path.removesuffix(end) + end[:-1] + ":path}" if path.endswith(end) else path
+        path = path.replace("{node}/history", "{node:path}/history")  # nor is there another node's history below one
         return Route(path, respond, methods=[operation.method], name=operation.name)
 
     def _meter(self, request: Request, identity: Identity | None) -> Callable[[int], None]:

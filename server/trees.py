@@ -18,6 +18,7 @@ from sync.creation import first_batch
 from sync.errors import Clash, Forbidden, Invalid, NotFound, TooMany, TreesyncError, Unavailable
 from sync.hub import Hub
 from sync.identity import Author, Identity, TreeKey
+from sync.moments import Moment
 from sync.nodes import Details, first_canvas_state
 from sync.ops import Configure
 from sync.ports import Clock, Directory, TreeSummary
@@ -76,10 +77,13 @@ class Trees:
                 method="GET",
                 path=_ONE,
                 name="read_tree",
-                summary="A whole tree, now or at a past seq",
+                summary="A whole tree, now, or at a past seq or time",
                 handle=self.read,
                 gives=TreeView,
-                query=(Parameter("seq", "integer", "the tree as it was at that seq", 0, 2**53 - 1),),
+                query=(
+                    Parameter("seq", "integer", "the tree as it was at that seq", 0, 2**53 - 1),
+                    Parameter("at", "string", "the tree as it was at that time, RFC 3339"),
+                ),
             ),
             Operation(
                 method="PATCH",
@@ -142,6 +146,12 @@ class Trees:
     async def read(self, call: Call) -> Answer:
         tree = call.tree
         seq = call.number("seq", default=None, least=0, most=2**53 - 1)
+        at = call.request.query_params.get("at")
+        if at is not None and seq is not None:
+            raise Invalid("a tree is read at a `seq` or `at` a time")
+        if at is not None:
+            room = await self._hub.past.room(call.identity, tree)
+            seq = await self._hub.moments.seq_of(room, Moment(at=at))
         state, position, role = await self._hub.state(call.identity, tree, seq)
         return Answer(TreeView(id=tree, role=role, position=position, state=state))
 

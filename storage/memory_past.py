@@ -8,8 +8,9 @@ from datetime import datetime
 import msgspec
 
 from storage.memory_rows import TreeRows, encoded, rfc3339
+from sync import effects
 from sync.identity import TreeKey
-from sync.ports import Clock
+from sync.ports import LOOKED_AT, Clock, LoggedOp
 from sync.versions import TreeVersion
 
 
@@ -71,11 +72,24 @@ class MemoryPast:
         rows = self._rows(key)
         return sum(1 for op in rows.ops(0, len(rows.log)) if datetime.fromisoformat(op.at) <= moment)
 
+    async def node_ops(self, key: TreeKey, node: str, *, before: int, limit: int) -> tuple[list[LoggedOp], int]:
+        rows = self._rows(key)
+        before = min(before, len(rows.log) + 1)
+        least = max(before - LOOKED_AT, 1)
+        found = [op for op in rows.ops(least - 1, before - 1) if _concerns(op, node)][::-1][:limit]
+        following = found[-1].seq if len(found) == limit else least
+        return found, following if following > 1 else 0
+
     async def ops_span(self, key: TreeKey, user: str, client: str) -> tuple[int, int, int]:
         rows = self._rows(key)
         ops = rows.ops(0, len(rows.log))
         seqs = [op.seq for op in ops if user in ("", op.author.user) and client in ("", op.author.client)]
         return (seqs[0], seqs[-1], len(seqs)) if seqs else (0, 0, 0)
+
+
+def _concerns(op: LoggedOp, node: str) -> bool:
+    made = {one.id for one in op.effect.nodes} if isinstance(op.effect, effects.Import) else set()
+    return getattr(op.effect, "node", None) == node or node in op.inverse.get("nodes", ()) or node in made
 
 
 def _line(version: TreeVersion) -> TreeVersion:

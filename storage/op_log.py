@@ -15,7 +15,7 @@ from storage.recall import first_of_log, first_of_result
 from sync.effects import Effect
 from sync.errors import NotFound
 from sync.identity import Author, TreeKey
-from sync.ports import ClientCounter, First, Head, LoggedOp, Missing, Recalled, StoredResult
+from sync.ports import LOOKED_AT, ClientCounter, First, Head, LoggedOp, Missing, Recalled, StoredResult
 
 HEAD = """
 SELECT h.epoch, h.commit, h.seq, h.mark, h.rights, h.conflicts
@@ -33,6 +33,17 @@ SELECT seq FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND commit <= $3 
 COUNTERS = """
 SELECT user_id, client_id, last_n FROM tree_clients
 WHERE tenant_id = $1 AND tree_id = $2 AND commit > $3 ORDER BY user_id, client_id
+"""
+# A stretch of the log by its key; what a delete took and a restore brought back stands in `inverse`. An index by node
+# would cost every edit, for what few people ask of few nodes
+OF_NODE = """
+SELECT seq, commit, user_id, client_id, n, mark, at, op, inverse, mode, via
+FROM tree_ops
+WHERE tenant_id = $1 AND tree_id = $2 AND seq < $3 AND seq >= $4
+    AND (op->>'node' = $5 OR inverse->'nodes'->$5 IS NOT NULL
+        OR (op->>'op' = 'import' AND EXISTS (
+            SELECT FROM json_array_elements(op->'nodes') AS one WHERE one->>'id' = $5)))
+ORDER BY seq DESC LIMIT $6
 """
 MARK = "SELECT mark FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq = $3"
 COUNTER = """
@@ -73,6 +84,18 @@ async def read_head(connection: Connection, key: TreeKey) -> Head:
 async def read_range(connection: Connection, key: TreeKey, after: int, through: int) -> list[LoggedOp]:
     rows = await connection.fetch(RANGE, key.tenant, key.tree, after, through)
     return [_logged(row) for row in rows]
+
+
+async def read_of_node(
+    connection: Connection, key: TreeKey, node: str, before: int, limit: int
+) -> tuple[list[LoggedOp], int]:
+    """As `sync.ports.Store.node_ops`."""
+    head = await read_head(connection, key)
+    before = min(before, head.seq + 1)
+    least = max(before - LOOKED_AT, 1)
+    rows = await connection.fetch(OF_NODE, key.tenant, key.tree, before, least, node, limit)
+    following = rows[-1]["seq"] if len(rows) == limit else least
+    return [_logged(row) for row in rows], following if following > 1 else 0
 
 
 async def read_missing(connection: Connection, key: TreeKey, after_commit: int) -> Missing:

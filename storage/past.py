@@ -8,8 +8,9 @@ from datetime import datetime
 
 from storage import versions as kept
 from storage.database import Connection, Database
-from storage.op_log import read_head
+from storage.op_log import read_head, read_of_node
 from sync.identity import TreeKey
+from sync.ports import LoggedOp
 from sync.versions import TreeVersion
 
 
@@ -53,6 +54,10 @@ class PostgresPast:
     async def seq_at(self, key: TreeKey, moment: datetime) -> int:
         async with self._living(key) as connection:
             return await kept.seq_at(connection, key, moment)
+
+    async def node_ops(self, key: TreeKey, node: str, *, before: int, limit: int) -> tuple[list[LoggedOp], int]:
+        async with self._database.transaction(key.tenant, readonly=True) as connection:
+            return await read_of_node(connection, key, node, before, limit)
 
     async def ops_span(self, key: TreeKey, user: str, client: str) -> tuple[int, int, int]:
         async with self._living(key) as connection:

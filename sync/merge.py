@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from unicodedata import category
 
 from rapidfuzz.distance import Indel
@@ -153,6 +153,51 @@ def _compared(base: Sequence[str], other: Sequence[str], side: int) -> list[_Hun
             start, more = last.start, last.more + more
         hunks.append(_Hunk(start, end, more, side))
     return hunks
+
+
+# ---- two texts beside each other
+
+Kind = Literal["same", "removed", "added"]
+
+
+def pieces(old: str, new: str) -> list[tuple[Kind, str]]:
+    """What of a text stayed, went and came, in words; at most one of a kind in a row. Texts that are large and
+    different throughout are one piece that went and one that came."""
+    before, after = _words(old), _words(new)
+    if len(before) * len(after) > _WORK:
+        return [("removed", old), ("added", new)]
+    found: list[tuple[Kind, str]] = []
+    for change in Indel.opcodes(before, after):
+        went, came = _text(before[change.src_start : change.src_end]), _text(after[change.dest_start : change.dest_end])
+        if change.tag == "equal":
+            found.append(("same", went))
+        else:
+            found += [("removed", went)] if went else []
+            found += [("added", came)] if came else []
+    return _joined(found)
+
+
+def _joined(found: list[tuple[Kind, str]]) -> list[tuple[Kind, str]]:
+    """Changes with no more than a space between them are one: "red car" for "old bus" reads better than four pieces."""
+    joined: list[tuple[Kind, str]] = []
+    went = came = ""
+    for place, (kind, text) in enumerate(found):
+        if kind == "same" and text.isspace() and went and came and place + 1 < len(found):
+            went, came = went + text, came + text
+        elif kind == "same":
+            joined += _pair(went, came)
+            joined.append((kind, text))
+            went = came = ""
+        elif kind == "removed":
+            went += text
+        else:
+            came += text
+    return joined + _pair(went, came)
+
+
+def _pair(went: str, came: str) -> list[tuple[Kind, str]]:
+    both: list[tuple[Kind, str]] = [("removed", went), ("added", came)]
+    return [(kind, text) for kind, text in both if text]
 
 
 # ---- how texts are cut

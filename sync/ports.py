@@ -24,6 +24,7 @@ from sync.trash import TrashReader
 from sync.versions import PastReader, VersionStore
 
 Visibility = Literal["private", "tenant_view", "tenant_edit"]
+LOOKED_AT = 5_000  # ops in one query of a node's history: 10 ms
 
 # ---- what is stored ---------------------------------------------------------------------------------------------
 
@@ -242,6 +243,12 @@ class Store(VersionStore, PastReader, Protocol):
 
     async def renew_epoch(self, key: TreeKey, epoch: str, new_epoch: str) -> Head:
         """Set a new epoch where the old one still stands; answers the head as it is then."""
+        ...
+
+    async def node_ops(self, key: TreeKey, node: str, *, before: int, limit: int) -> tuple[list[LoggedOp], int]:
+        """Ops that concern a node, the newest first, below a seq: those that name it, and those that took, brought back
+        or made it along with others. Looks at LOOKED_AT ops of the tree at most, and answers below which seq to go on;
+        0: there are no more."""
         ...
 
     async def log_activity(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:

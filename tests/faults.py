@@ -108,6 +108,9 @@ class FaultyStore:
     async def seq_at(self, key: TreeKey, moment: datetime) -> int:
         return await self.call("seq_at", lambda: self._store.seq_at(key, moment))
 
+    async def node_ops(self, key: TreeKey, node: str, *, before: int, limit: int) -> tuple[list[LoggedOp], int]:
+        return await self.call("node_ops", lambda: self._store.node_ops(key, node, before=before, limit=limit))
+
     async def ops_span(self, key: TreeKey, user: str, client: str) -> tuple[int, int, int]:
         return await self.call("ops_span", lambda: self._store.ops_span(key, user, client))
 

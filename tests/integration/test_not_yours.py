@@ -119,11 +119,14 @@ def bodies(operation: dict[str, Any], scene: Scene) -> list[Any]:
         {"name": ""},
         {"base": 3, "choice": "mine"},
         {"base": 3, "choice": "value", "value": "Mine"},
+        {"request": "r1", "to": {"seq": 1}},
+        {"request": "r1", "to": {"seq": 1}, "dry_run": True},
+        {"request": "r1", "user": "ada"},
     ]
     return [None, [], {}, {"unknown": 1}, *real]
 
 
-QUERIES = ["", "?seq=1", "?seq=99", "?seq=-1", "?before=1", "?before=x"]
+QUERIES = ["", "?seq=1", "?seq=99", "?seq=-1", "?before=1", "?before=x", "?from=seq:1", "?at=2001-01-01T00:00:00Z"]
 
 
 def requests(found: list[Operation], scene: Scene) -> Iterator[tuple[str, str, Any]]:
@@ -133,7 +136,11 @@ def requests(found: list[Operation], scene: Scene) -> Iterator[tuple[str, str, A
         users = ["ada", "cy", "nobody"] if "{user}" in path else ["-"]
         for query, user, body in product(queries, users, bodies(operation, scene)):
             filled = path.replace("{user}", user).replace("{participant}", "p1").replace("{job}", "partitions")
-            yield method, filled.replace("{node}", "root").replace("{conflict}", "1") + query, body
+            yield (
+                method,
+                filled.replace("{node}", "root").replace("{conflict}", "1").replace("{version}", "1") + query,
+                body,
+            )
 
 
 def seen(answer: httpx2.Response, tree: int) -> tuple[Any, ...]:
