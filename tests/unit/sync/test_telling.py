@@ -144,7 +144,7 @@ async def test_who_joins_in_between_gets_each_op_once(one: Deployment, trouble: 
 
 
 async def test_who_comes_back_in_between_gets_each_op_once(one: Deployment, trouble: Trouble, commits: Commits) -> None:
-    """[RS1, BR1]"""
+    """[OP2, BR1]"""
     key, _, _ = await flooded(one, trouble, commits)
     back = one.socket("back")
     room = one.hubs[0].places()[0].room
