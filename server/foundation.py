@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from server.app import Foundation
+from server.app import Foundation, Knowledge
 from server.background import Companion, Loop, OnDeath
 from server.purge_job import purge_job
 from server.scheduler import Scheduler
 from server.settings import Settings
+from storage.analytics import PostgresAnalytics
 from storage.bus_local import LocalBus
 from storage.bus_redis import RedisBus
 from storage.core_jobs import core_jobs
@@ -22,6 +23,9 @@ from storage.instance_lock import InstanceLock
 from storage.job_store import PostgresJobStore
 from storage.migrate import migrate, verify
 from storage.postgres import PostgresStore
+from storage.structure_jobs import structure_jobs
+from storage.structures import PostgresStructures
+from storage.templates import PostgresTemplates
 from sync.hub import Hub
 from sync.ports import Bus, Clock
 
@@ -43,9 +47,11 @@ async def opened(
         stack.push_async_callback(lock.close)
         await lock.take()
         companions: list[Companion] = [lock]
+        structures = PostgresStructures(database)
         scheduler: Scheduler | None = None
         if settings.jobs:
-            scheduler = Scheduler(core_jobs(database), PostgresJobStore(database), clock, instance, log)
+            jobs = [*core_jobs(database), *structure_jobs(database, structures)]
+            scheduler = Scheduler(jobs, PostgresJobStore(database), clock, instance, log)
             # before the first row is written: a row on its way to the default partition is refused (23514) when the
             # partition it belongs to appears meanwhile
             await scheduler.run_due(scheduler.jobs["partitions"])
@@ -58,6 +64,7 @@ async def opened(
             companions=companions,
             database=described,
             scheduler=scheduler,
+            knowledge=Knowledge(PostgresTemplates(database), structures, PostgresAnalytics(database)),
         )
 
 
@@ -68,7 +75,8 @@ async def opened_scheduler(settings: Settings, clock: Clock) -> AsyncIterator[Sc
         await bring_up_to_date(dsn, migrating=settings.migrate_on_start)
         async with _pool(dsn, settings) as database:
             instance = f"by-hand-{clock.token(4)}"
-            scheduler = Scheduler(core_jobs(database), PostgresJobStore(database), clock, instance)
+            jobs = [*core_jobs(database), *structure_jobs(database, PostgresStructures(database))]
+            scheduler = Scheduler(jobs, PostgresJobStore(database), clock, instance)
             hubs = partial(_lone_hub, settings, database, clock, instance)
             scheduler.add(purge_job(hubs, PostgresDirectory(database), clock))
             yield scheduler

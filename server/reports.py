@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from server.cached import CacheReport
 from sync.hub import Hub
 from sync.open_room import OpenRoom
 from sync.ports import Clock
@@ -79,6 +80,7 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     commits_lost: int
     slow_readers: int
     digest_mismatches: int
+    caches: dict[str, CacheReport] = {}
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +125,7 @@ class Reports:
         self._version = version
         self._needed = needed
         self._useful = useful
+        self.caches: dict[str, Callable[[], CacheReport]] = {}  # of those who keep answers, by name
         self._began = clock.monotonic()
         self._pace = Pace(clock.monotonic)
         self._asked_at = -_ASK_EVERY
@@ -165,6 +168,7 @@ class Reports:
             commits_lost=stats.lost,
             slow_readers=stats.slow_readers,
             digest_mismatches=stats.digest_mismatches,
+            caches={name: report() for name, report in self.caches.items()},
         )
 
     def rooms(self) -> list[RoomReport]:

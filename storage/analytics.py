@@ -14,13 +14,12 @@ SELECT
         FROM impact_trees AS t WHERE t.tenant_id = $1 AND t.user_id = $2 AND t.deleted_at IS NULL) AS trees
 FROM users AS u WHERE u.tenant_id = $1 AND u.user_id = $2
 """
-# what an import made is in its op; a tree's first nodes are in the row of its making
+# what an import made is in its op, and a tree's first nodes are one
 DAYS = """
 SELECT (a.created_at AT TIME ZONE 'UTC')::date AS day,
     count(*) FILTER (WHERE a.activity_data ? 'seq') AS edits,
     count(*) FILTER (WHERE NOT a.activity_data ? 'seq' AND a.activity_type <> 'tree_created') AS events,
     COALESCE(sum(CASE a.activity_type WHEN 'node_created' THEN 1
-        WHEN 'tree_created' THEN (a.activity_data->>'node_count')::integer
         WHEN 'nodes_imported' THEN (
             SELECT json_array_length(o.op->'nodes') FROM tree_ops AS o
             WHERE o.tenant_id = $1 AND o.tree_id = a.tree_id AND o.seq = (a.activity_data->>'seq')::bigint)

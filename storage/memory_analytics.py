@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from storage.analytics import summed
 from storage.memory import ActivityRow, MemoryDatabase
 from storage.memory_rows import TreeRows, rfc3339
@@ -76,8 +74,6 @@ class MemoryAnalytics:
         )
 
     def _made(self, row: ActivityRow) -> int:
-        if row.kind == "tree_created":
-            return int(msgspec.json.decode(row.data)["node_count"])
         if row.kind == "nodes_imported":
             [op] = self._database.trees[row.key].ops(row.seq - 1, row.seq)
             return len(op.effect.nodes) if isinstance(op.effect, Import) else 0

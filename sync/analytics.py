@@ -10,7 +10,8 @@ from sync.nodes import NodeType
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """A day in UTC on which somebody did something. `edits` are accepted ops, `events` what his client reported."""
+    """A day in UTC on which somebody did something. `edits` are accepted ops, those that make a tree
+    among them; `events` what his client reported."""
 
     date: str
     nodes_created: int

@@ -9,12 +9,15 @@ from typing import Any
 
 import httpx2
 
-from server.app import Application, Foundation
+from server.app import Application, Foundation, Knowledge
 from server.auth import mint
 from server.settings import Settings
 from storage.bus_local import LocalBus
 from storage.memory import MemoryDatabase, MemoryStore
+from storage.memory_analytics import MemoryAnalytics
 from storage.memory_directory import MemoryDirectory
+from storage.memory_structures import MemoryStructures
+from storage.memory_templates import MemoryTemplates
 from sync.errors import Unavailable
 from sync.identity import TenantRole
 from tests.clocks import ManualClock
@@ -87,7 +90,10 @@ async def running(**settings: Any) -> AsyncIterator[Running]:
     def log(event: str, **fields: Any) -> None:
         held[0].logged.append((event, fields))
 
-    foundation = Foundation(MemoryStore(database), MemoryDirectory(database), LocalBus(), check)
+    templates = MemoryTemplates()
+    structures = MemoryStructures(database, templates)
+    knowledge = Knowledge(templates, structures, MemoryAnalytics(database, structures))
+    foundation = Foundation(MemoryStore(database), MemoryDirectory(database), LocalBus(), check, knowledge=knowledge)
     app = Application(
         Settings(**wanted), foundation, clock=clock, secret=wanted["jwt_secret"], instance="i-test", log=log
     )

@@ -1,0 +1,185 @@
+"""How far trees and people are, over HTTP; and the templates that progress is measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from server.cached import Cache
+from server.http import Answer, Call, Operation, Parameter
+from sync.analytics import Analytics, UserAnalytics, UserProgress
+from sync.codec import JSON
+from sync.errors import Forbidden, NotFound
+from sync.hub import Hub
+from sync.nodes import NodeType
+from sync.progress import domains
+from sync.progress_message import Domain, NodeProgress, Summary
+from sync.tallies import Counted
+from sync.templates import Template, Templates, TemplateSet, check
+
+_MOST_DOMAINS = 1_000
+_DAYS, _DAYS_MOST = 30, 366
+
+
+class TreeProgress(msgspec.Struct, kw_only=True):
+    """How far a tree is at `seq`. `nodes`: those at which, or below which, anything has begun; where asked for."""
+
+    tree: int
+    epoch: str
+    seq: int
+    summary: Summary
+    domains: list[Domain]
+    nodes: dict[str, NodeProgress] | None = None
+
+
+class NewTemplates(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A tenant's own templates; a type that is not named has the standard one."""
+
+    templates: dict[NodeType, Template]
+
+
+class ProgressReports:
+    """The operations about progress. `log` hears when an admin looks at somebody."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        templates: Templates,
+        analytics: Analytics,
+        monotonic: Callable[[], float],
+        log: Callable[..., None],
+    ) -> None:
+        self._hub = hub
+        self._templates = templates
+        self._analytics = analytics
+        self._log = log
+        self.trees = Cache(monotonic)
+        self.users = Cache(monotonic)
+
+    def operations(self) -> list[Operation]:
+        return [*self._about_trees(), *self._about_users()]
+
+    def _about_trees(self) -> list[Operation]:
+        return [
+            Operation(
+                method="GET",
+                path="/api/v1/trees/{tree}/progress",
+                name="read_tree_progress",
+                summary="How far a tree, its domains and its nodes are",
+                handle=self.tree,
+                gives=TreeProgress,
+                query=(Parameter("nodes", "integer", "1: every node too", 0, 1),),
+            ),
+            Operation(
+                method="GET",
+                path="/api/v1/node-templates",
+                name="read_node_templates",
+                summary="The fields of each type of node",
+                handle=self.templates,
+                gives=TemplateSet,
+            ),
+            Operation(
+                method="PUT",
+                path="/api/v1/node-templates",
+                name="set_node_templates",
+                summary="Put the tenant's own templates in place of the standard ones",
+                handle=self.set_templates,
+                takes=NewTemplates,
+                gives=TemplateSet,
+            ),
+        ]
+
+    def _about_users(self) -> list[Operation]:
+        days = Parameter("days", "integer", f"how far back, at most {_DAYS_MOST}; {_DAYS} unless said", 1, _DAYS_MOST)
+        return [
+            Operation(
+                method="GET",
+                path="/api/v1/users/{user}/progress",
+                name="read_user_progress",
+                summary="What you, or for an admin somebody, did day by day",
+                handle=self.user,
+                gives=UserProgress,
+                query=(days,),
+            ),
+            Operation(
+                method="GET",
+                path="/api/v1/users/{user}/analytics",
+                name="read_user_analytics",
+                summary="The trees you own, or for an admin somebody owns, in numbers",
+                handle=self.analytics,
+                gives=UserAnalytics,
+            ),
+        ]
+
+    async def tree(self, call: Call) -> Answer:
+        counted = await self._hub.progress(call.identity, call.tree)
+        nodes = bool(call.number("nodes", default=0, least=0, most=1))
+        key = (counted.room.key, nodes)
+        stamp = (counted.room.epoch, counted.seq, counted.tally.templates.version)
+
+        async def made() -> bytes:
+            return JSON.encode_value(_tree_progress(counted, nodes))
+
+        return Answer(await self.trees.get(key, stamp, made))
+
+    async def templates(self, call: Call) -> Answer:
+        return Answer(await self._templates.node_templates(call.identity.tenant))
+
+    async def set_templates(self, call: Call) -> Answer:
+        identity = call.identity
+        if identity.role != "admin":
+            raise Forbidden("only an admin of the tenant may change its templates")
+        wanted = await call.read(NewTemplates)
+        check(wanted.templates)
+        changed = await self._templates.set_node_templates(identity.tenant, identity.user, wanted.templates)
+        self._hub.tallies.templates_changed(identity.tenant)
+        return Answer(changed)
+
+    async def user(self, call: Call) -> Answer:
+        user, stamp = await self._person(call)
+        days = call.number("days", default=_DAYS, least=1, most=_DAYS_MOST) or _DAYS
+        tenant = call.identity.tenant
+
+        async def made() -> bytes:
+            return JSON.encode_value(await self._analytics.progress(tenant, user, days=days))
+
+        return Answer(await self.users.get((tenant, user, days), stamp, made))
+
+    async def analytics(self, call: Call) -> Answer:
+        user, stamp = await self._person(call)
+        tenant = call.identity.tenant
+
+        async def made() -> bytes:
+            return JSON.encode_value(await self._analytics.analytics(tenant, user))
+
+        return Answer(await self.users.get((tenant, user), stamp, made))
+
+    async def _person(self, call: Call) -> tuple[str, str]:
+        """Whom the path names, and the stamp of all that is told of him: for himself and admins. To everyone else
+        there is nobody of that name (P10)."""
+        identity, user = call.identity, str(call.request.path_params["user"])
+        if user != identity.user and identity.role != "admin":
+            raise NotFound("no such user")
+        stamp = await self._analytics.stamp(identity.tenant, user)
+        if stamp is None:
+            raise NotFound("no such user")
+        if user != identity.user:
+            self._log("personal data read", tenant=identity.tenant, user=user, by=identity.user)
+        return user, stamp
+
+
+def _tree_progress(counted: Counted, with_nodes: bool) -> TreeProgress:
+    tally, room = counted.tally, counted.room
+    with room.confirmed() as tree:
+        begun = (
+            [one for one, held in tree.nodes.items() if held.deleted is None and tally.tells(one)] if with_nodes else []
+        )
+        return TreeProgress(
+            tree=room.key.tree,
+            epoch=room.epoch,
+            seq=counted.seq,
+            summary=tally.summary(),
+            domains=domains(tree, tally, _MOST_DOMAINS),
+            nodes={one: tally.node(one) for one in begun} if with_nodes else None,
+        )
