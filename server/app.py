@@ -28,20 +28,33 @@ from server.metrics import Metrics
 from server.operations import Operations
 from server.origin import OriginPolicy
 from server.pages import web_directory
+from server.progress import ProgressReports
 from server.purge_job import purge_job
 from server.release import release
 from server.reports import Check, Reports
 from server.scheduler import Scheduler
 from server.settings import Settings, is_loopback
 from server.site import build_site
+from server.structure import AiReady
 from server.transport import websocket_protocol
 from server.trash import Trash
 from server.trees import Trees
 from server.versions import Versions
+from sync.analytics import Analytics
 from sync.hub import Hub
 from sync.ports import Bus, Clock, Directory, Store
+from sync.structures import Structures
+from sync.templates import Templates
 
 Log = Callable[..., None]
+
+
+class Knowledge(NamedTuple):
+    """What is known of trees and people beside the trees themselves."""
+
+    templates: Templates
+    structures: Structures
+    analytics: Analytics
 
 
 class Foundation(NamedTuple):
@@ -55,6 +68,7 @@ class Foundation(NamedTuple):
     companions: Sequence[Companion] = ()
     database: str = ""
     scheduler: Scheduler | None = None  # of jobs; None: another instance runs them
+    knowledge: Knowledge | None = None  # None: an instance that keeps trees and nothing of what they come to
 
 
 class Application:
@@ -71,7 +85,16 @@ class Application:
         self.bus = foundation.bus
         self.database = foundation.database
         self.on_death: OnDeath = lambda task, error: log("task died", task=task, error=repr(error))
-        self.hub = Hub(foundation.store, foundation.bus, clock, instance=instance, limits=settings.limits, log=log)
+        self.knowledge = foundation.knowledge
+        self.hub = Hub(
+            foundation.store,
+            foundation.bus,
+            clock,
+            instance=instance,
+            limits=settings.limits,
+            log=log,
+            templates=None if self.knowledge is None else self.knowledge.templates,
+        )
         self.gate = Gate(_tokens(settings, secret, clock), foundation.directory, clock.monotonic)
         self.reports = Reports(
             self.hub,
@@ -130,9 +153,18 @@ class Application:
             *Membership(self.hub, self.store, self.directory).operations(),
             *Operations(self.reports, metrics, doors, open_metrics=open_metrics).operations(),
             *Admin(self.hub, self.reports, self.directory).operations(),
+            *self._about_knowledge(log),
             *self.demo.operations(),
         ]
         return build_site(self.operations, doors, web=web_directory(), allowed_origins=settings.allowed_origins)
+
+    def _about_knowledge(self, log: Log) -> list[Operation]:
+        if self.knowledge is None:
+            return []
+        templates, structures, analytics = self.knowledge
+        progress = ProgressReports(self.hub, templates, analytics, self.clock.monotonic, log)
+        self.reports.caches |= {"tree_progress": progress.trees.report, "user_progress": progress.users.report}
+        return [*progress.operations(), *AiReady(self.hub, structures, self.clock).operations()]
 
     async def open(self, on_death: OnDeath) -> None:
         """Start the hub and what runs beside it. `on_death` hears of a task nothing can go on without."""

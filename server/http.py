@@ -7,13 +7,13 @@ An operation is data: what it takes and what it answers are types, and OpenAPI i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import orjson
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from server.auth import Gate, is_operator
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class Answer(NamedTuple):
-    """`body` is a Struct, or bytes that go out as they are."""
+    """`body` is a Struct, or bytes that go out as they are, or several of them one after the other."""
 
     body: Any = None
     status: int = 200
@@ -136,7 +136,7 @@ class Parameter(NamedTuple):
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method on one path. `takes` and `gives` are the Structs of the bodies; None: none; a tuple: one of these.
-    `also`: other statuses that come with what it gives."""
+    `also`: other statuses that come with what it gives; `accepts`: media types of a body that is no Struct."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
@@ -145,6 +145,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     handle: Handler
     access: Access = "bearer"
     takes: Any = None
+    accepts: tuple[str, ...] = ()
     gives: Any = None
     status: int = 200
     also: tuple[int, ...] = ()
@@ -201,6 +202,7 @@ class Doors:
                 return failed(ServerFault("the server failed; it has been logged"))
 
         path = operation.path
+        path = path.replace("{user}/", "{user:path}/")
         for end in ("{user}", "{node}"):  # ids, which may hold a slash; where they end a path, nothing can follow
             path = path.removesuffix(end) + end[:-1] + ":path}" if path.endswith(end) else path
         path = path.replace("{node}/history", "{node:path}/history")  # nor is there another node's history below one
@@ -272,6 +274,9 @@ def sent(answer: Answer) -> Response:
             content = b""
         case bytes() as ready:
             content = ready
+        case AsyncIterator() as parts:
+            headers = {"Cache-Control": "no-store", **answer.headers}
+            return StreamingResponse(parts, answer.status, headers, media_type=answer.media_type)
         case body:
             content = JSON.encode_value(body)
     headers = {"Cache-Control": "no-store", **answer.headers}

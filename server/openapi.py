@@ -20,6 +20,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "node": {"type": "string", "minLength": 1, "maxLength": 64},
     "conflict": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "version": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+    "term": {"type": "string", "minLength": 1, "maxLength": 64},
     "tenant": {"type": "string", "minLength": 1, "maxLength": 64},
     "participant": {"type": "string"},
     "job": {"type": "string"},
@@ -38,7 +39,13 @@ _GROUPS = (
     ("/api/v1/trees/{tree}/nodes", "history"),
     ("/api/v1/trees/{tree}/restore", "history"),
     ("/api/v1/trees/{tree}/revert", "history"),
+    ("/api/v1/trees/{tree}/progress", "progress"),
+    ("/api/v1/trees/{tree}/structure", "ai"),
     ("/api/v1/trees", "trees"),
+    ("/api/v1/node-templates", "progress"),
+    ("/api/v1/users", "progress"),
+    ("/api/v1/schemas", "ai"),
+    ("/api/v1/ai", "ai"),
     ("/admin", "admin"),
 )
 
@@ -83,6 +90,8 @@ def _described(operation: Operation, schemas: dict[Any, dict[str, Any]]) -> dict
     if operation.takes is not None:
         content = {"application/json": {"schema": schemas[operation.takes]}}
         described["requestBody"] = {"required": True, "content": content}
+    elif operation.accepts:
+        described["requestBody"] = {"required": True, "content": {kind: {} for kind in operation.accepts}}
     return described
 
 
@@ -119,7 +128,7 @@ def _refusals(operation: Operation) -> set[int]:
         found.add(403)
     if "{" in operation.path or operation.query:
         found |= {404, 422}
-    if operation.takes is not None:
+    if operation.takes is not None or operation.accepts:
         found |= {400, 409, 413, 422}
     return found
 

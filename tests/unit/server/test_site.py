@@ -67,7 +67,9 @@ async def test_the_description_is_whole(app: Running) -> None:
 async def test_what_is_described_as_guarded_is_guarded(app: Running) -> None:
     for path, methods in (await document(app))["paths"].items():
         for method, one in methods.items():
-            filled = path.format(tree=1, user="u", tenant="t", participant="p", job="j", node="n", conflict=1)
+            filled = path.format(
+                tree=1, user="u", tenant="t", participant="p", job="j", node="n", conflict=1, version=1, term="x"
+            )
             answer = await app.ask(method.upper(), filled, user=None)
             if one["security"]:
                 assert problem(answer) == (401, "unauthorised"), path
