@@ -9,9 +9,11 @@ addition, and no lane overflows (50,000 nodes × 1,000 thousandths are 26 bits).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, assert_never
+
+import msgspec
 
 from sync.effects import (
     Configure,
@@ -65,13 +67,12 @@ class Own(NamedTuple):
     sums: int
 
 
-class _Entry:
-    __slots__ = ("own", "parent", "sums")
+class _Entry(msgspec.Struct, gc=False):
+    """A node of the tally; kept from the garbage collector as the nodes of a tree are (`sync.nodes`)."""
 
-    def __init__(self, own: Own) -> None:
-        self.own = own
-        self.parent: str | None = _DETACHED
-        self.sums = own.sums
+    own: Own
+    sums: int  # of its branch
+    parent: str | None = _DETACHED
 
 
 def judge(node: Node, templates: TemplateSet) -> Own:
@@ -121,17 +122,18 @@ class Tally:
         """Take a whole tree; `owns` has some of its nodes judged already."""
         self._entries = {}
         self._sums = 0
-        live = [held.node for held in tree.nodes.values() if held.deleted is None]
-        for node in live:
-            self._entries[node.id] = _Entry(owns.get(node.id) or judge(node, self.templates))
+        entries = self._entries
+        for node_id, held in tree.nodes.items():
+            if held.deleted is None:
+                own = owns.get(node_id) or judge(held.node, self.templates)
+                entries[node_id] = _Entry(own, own.sums, held.node.parent)
         # each branch is added to its parent's once all below it are: children before parents
-        for node_id in reversed(_parents_first(tree)):
-            entry = self._entries[node_id]
-            entry.parent = tree.nodes[node_id].node.parent
+        for node_id in reversed(_parents_first(entries)):
+            entry = entries[node_id]
             if entry.parent is None:
                 self._sums += entry.sums
             else:
-                self._entries[entry.parent].sums += entry.sums
+                entries[entry.parent].sums += entry.sums
 
     @property
     def bloated(self) -> bool:
@@ -166,7 +168,7 @@ class Tally:
         entry = self._entries.get(node.id)
         own = judge(node, self.templates)
         if entry is None:
-            entry = self._entries[node.id] = _Entry(own)
+            entry = self._entries[node.id] = _Entry(own, own.sums)
         elif own != entry.own:
             difference = own.sums - entry.own.sums
             entry.own = own
@@ -283,11 +285,14 @@ def named_by(effects: Iterable[Effect]) -> set[str] | None:
     return found
 
 
-def _parents_first(tree: Tree) -> list[str]:
-    """The live nodes; without recursion."""
-    found = tree.children(None)
+def _parents_first(entries: Mapping[str, _Entry]) -> list[str]:
+    """Without recursion."""
+    children: dict[str | None, list[str]] = {}
+    for node_id, entry in entries.items():
+        children.setdefault(entry.parent, []).append(node_id)
+    found = children.get(None, [])
     for node_id in found:  # grows as it goes
-        found.extend(tree.children(node_id))
+        found.extend(children.get(node_id, ()))
     return found
 
 
