@@ -148,3 +148,26 @@ async def silent_bus(times: int, seed: int) -> Report:
     wrong += [f"seen after {seconds:.1f} s" for seconds in seen if seconds > FOLLOW_SECONDS]
     wrong += [f"silent for {seconds:.1f} s" for seconds in recovered if seconds > RECOVER_SECONDS]
     return Report(times=times, ops=number, figures=spread("seen", seen) | spread("recovered", recovered), wrong=wrong)
+
+
+async def bus_away(times: int, seed: int) -> Report:
+    """Redis is down for so many seconds: edits are answered as ever, and the other instance follows by comparing."""
+    seen: list[float] = []
+    answered: list[float] = []
+    async with staged() as stage:
+        crossing = await Crossing.make(stage, str(seed))
+        async with crossing.play:
+            await crossing.until_open()
+            stage.redis.stop()
+            end = time.monotonic() + times
+            while time.monotonic() < end:
+                began = time.monotonic()
+                seq = await crossing.send(len(seen))
+                answered.append(time.monotonic() - began)
+                seen.append(await crossing.seen(seq, 2 * FOLLOW_SECONDS))
+            await asyncio.to_thread(stage.redis.start)
+            await crossing.play.settle()
+            wrong = await crossing.play.judge()
+    wrong += [f"seen after {seconds:.1f} s" for seconds in seen if seconds > FOLLOW_SECONDS]
+    figures = spread("answered", answered) | spread("seen", seen)
+    return Report(times=times, ops=len(seen), figures=figures, wrong=wrong)

@@ -12,20 +12,24 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tests.torture.drill_bus import lossy_bus, silent_bus, tail_loss
-from tests.torture.drill_commits import unknown_commits
+from tests.torture.drill_bus import bus_away, lossy_bus, silent_bus, tail_loss
+from tests.torture.drill_commits import steady, unknown_commits
 from tests.torture.drill_database import read_only_database, slow_database, spent_pool
 from tests.torture.drill_joins import subscribe_race
 from tests.torture.drill_kills import kill_points
+from tests.torture.drill_offline import long_queue
 from tests.torture.report import Report
 
 Drill = Callable[[int, int], Coroutine[Any, Any, Report]]  # times, seed
 
 DRILLS: dict[str, Drill] = {
     "unknown-commits": unknown_commits,
+    "steady": steady,
     "lossy-bus": lossy_bus,
     "tail-loss": tail_loss,
     "silent-bus": silent_bus,
+    "bus-away": bus_away,
+    "long-queue": long_queue,
     "subscribe-race": subscribe_race,
     "kill-points": kill_points,
     "spent-pool": spent_pool,

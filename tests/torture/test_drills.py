@@ -13,6 +13,8 @@ TIMES = {
     "tail-loss": 80,
     "silent-bus": 1,
     "subscribe-race": 39,
+    "bus-away": 5,
+    "long-queue": 2_000,
     "spent-pool": 1,
     "slow-database": 1,
     "read-only-database": 1,
