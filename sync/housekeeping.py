@@ -89,6 +89,7 @@ class Housekeeping:
             now = self._clock.monotonic()
             for place in list(self._rooms.values()):
                 self._sweep_presence(place, now)
+                place.room.forget_clients()
                 if place.idle and now - place.last_used > IDLE_SECONDS:
                     self._drop(place)
 

@@ -7,7 +7,7 @@ is asked after they have arrived and before they are judged, so that neither a g
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sync.claims import asked
 from sync.codec import Malformed
@@ -18,6 +18,7 @@ from sync.pending import ClientKey, Numbered, PendingEdit, PendingResolve, Refus
 from sync.ports import First, Recalled
 
 INBOX_OPS = 20_000  # ten clients at their limit of unanswered ops
+KEPT_CLIENTS = 64  # that are gone: scripts that edit by HTTP now and then, and pages that were lost for a moment
 INBOX_BYTES = 32 * 1024 * 1024  # four of the largest edits that HTTP takes
 
 
@@ -113,6 +114,13 @@ class Inbox:
             for edit in self._edits:
                 if edit.client == client:
                     edit.irregular, edit.recalled = True, False
+
+    def forget(self, present: Collection[ClientKey]) -> None:
+        """Drop the numbers of clients that are gone, but those of the newest: each page that is loaded is another
+        client, and a tree may be open for months. Where one comes back it is looked up, as one that is new."""
+        gone = [client for client in self.counters if client not in present and client not in self._unanswered]
+        for client in gone[:-KEPT_CLIENTS]:
+            del self.counters[client]
 
     def committed(self, used: Mapping[ClientKey, int]) -> None:
         """These numbers were used by a batch of this room; what was looked up before that is out of date."""

@@ -21,7 +21,7 @@ from sync.conflict_records import ConflictRecord
 from sync.cut import Cut
 from sync.effects import Effect
 from sync.identity import Author, Position, TreeKey
-from sync.inbox import Inbox
+from sync.inbox import KEPT_CLIENTS, Inbox
 from sync.judged import Judged
 from sync.limits import BATCH_BYTES, BATCH_ROWS, Limits
 from sync.nodes import State
@@ -86,6 +86,11 @@ class Room:
 
     def know_client(self, client: ClientKey, last_n: int) -> None:
         self.inbox.know_client(client, last_n)
+
+    def forget_clients(self) -> None:
+        """Of those that are not here any more, now and then."""
+        if len(self.inbox.counters) > len(self.participants) + 2 * KEPT_CLIENTS:
+            self.inbox.forget({(one.session.author.user, one.session.client_id) for one in self.participants.values()})
 
     def adopt(self, former: Room) -> None:
         """Take over the people and the waiting edits of a room whose history is no longer the tree's."""

@@ -65,9 +65,21 @@ class Person:
                 for _ in range(self._chance.randint(1, 2 * STAY_EDITS)):
                     await asyncio.sleep(self._chance.uniform(0.0, 2 * PAUSE_SECONDS))
                     await self._act()
+                await self._leave()
 
     async def _act(self) -> None:
         (kind,) = self._chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
+        await self._do(kind)
+
+    async def _leave(self) -> None:
+        """Leave no conflict behind, for they are kept until somebody decides them."""
+        while self._tree.open_conflicts:
+            left = self._tree.open_conflicts
+            await self._do("decide")
+            if self._tree.open_conflicts >= left:
+                break
+
+    async def _do(self, kind: str) -> None:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await getattr(self, f"_{kind}")()

@@ -8,6 +8,7 @@ import pytest
 
 from sync.housekeeping import IDLE_SECONDS, SWEEP_SECONDS
 from sync.identity import TreeKey
+from sync.inbox import KEPT_CLIENTS
 from tests.clocks import settle
 from tests.hubs import Deployment, Socket, root
 from tests.trouble import Trouble
@@ -82,3 +83,26 @@ async def test_who_was_put_out_is_told_to_the_others(two: Deployment, users: int
     assert bo.session.opened == {}
     assert {message["type"] for message in ada.outbox.messages} == {"presence"}
     assert sum(len(message["left"]) for message in ada.outbox.messages) == users + 1
+
+
+async def test_a_tree_that_many_pages_have_had_open_remembers_few_of_them(one: Deployment) -> None:
+    """[ED2] A client that comes back after that goes on where it was."""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    for number in range(3 * KEPT_CLIENTS):
+        bo = one.socket("bo", f"page-{number}")
+        await bo.open(key)
+        if number == 0:
+            assert [result["status"] for result in await bo.ask(key, title("bo's"))] == ["applied"]
+        one.hubs[0].leave(bo.session)
+    (place,) = one.hubs[0].places()
+    assert len(place.room.inbox.counters) > 3 * KEPT_CLIENTS
+    await one.clock.advance(SWEEP_SECONDS)
+    assert len(place.room.inbox.counters) <= KEPT_CLIENTS + 1
+    assert place.room.last_n(("ada", "ada-1")) == 0
+    assert ("ada", "ada-1") in place.room.inbox.counters
+    bo = one.socket("bo", "page-0")
+    assert (await bo.open(key))["last_n"] == 1
+    bo.n = 1
+    assert [result["status"] for result in await bo.ask(key, title("again"))] == ["applied"]
+    assert [result["status"] for result in await ada.ask(key, title("ada's"))] == ["applied"]

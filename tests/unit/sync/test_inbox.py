@@ -129,6 +129,23 @@ def test_the_same_number_sent_twice_at_once_lands_once() -> None:
     assert (again.status, again.first) == ("duplicate", {"n": 1, "status": "applied", "seq": 2})
 
 
+def test_clients_that_are_gone_are_forgotten_and_looked_up_when_they_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[ED2, ED3] A tree that is open for months has seen many pages; whose edit waits is not forgotten."""
+    monkeypatch.setattr(inbox, "KEPT_CLIENTS", 2)
+    bench = Bench()
+    for number in range(9):
+        bench.do(insert(1, f"n{number}"), user=f"u{number}")
+    assert bench.offer(insert(2, "waits"), user="u0") is None
+    bench.room.inbox.forget({("u1", "u1-1")})
+    assert [user for user, _ in bench.room.inbox.counters] == ["u0", "u1", "u7", "u8"]
+    asked = bench.asked
+    assert told(bench.settle().outcomes[0][1].results) == ["applied"]
+    assert bench.asked == asked
+    assert told(bench.do(insert(2, "back"), user="u5")) == ["applied"]
+    assert told(bench.do(insert(1, "n6"), user="u6")) == ["duplicate"]
+    assert bench.asked == asked + 2
+
+
 def test_what_has_waited_longest() -> None:
     bench = Bench()
     assert bench.room.inbox.oldest is None
