@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from storage.database import Connection, Database, translated
 from storage.jobs import Counts, Job
+from storage.thinning import thinning_job
 
 MONTHS_AHEAD = 3  # a scheduler that stands still for a quarter still leaves no row in the default partition
 EVENT_IDS_KEPT = timedelta(days=90)  # a client that was offline for longer may log an event twice
@@ -37,6 +38,7 @@ def core_jobs(database: Database) -> list[Job]:
             summary="Removes results beyond the newest 2,000 of each client, and ids of events older than 90 days.",
             work=jobs.expired_results,
         ),
+        thinning_job(database),
     ]
 
 

@@ -46,21 +46,20 @@ class NodeEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
 def events_of(node: str, rows: Iterable[LoggedOp]) -> list[NodeEvent]:
     """The history that some ops tell, both newest first."""
     found: list[NodeEvent] = []
+    began = ""  # when the oldest op of the last line was made
     for event in (event for row in rows if (event := _event(node, row)) is not None):
         last = found[-1] if found else None
-        if last is not None and _goes_on(event, last):
+        if last is not None and _goes_on(event, last) and _seconds_between(event.at, began) <= PAUSE_SECONDS:
             last.delta, last.first = composed(event.delta, last.delta), event.first
         else:
             found.append(event)
+        began = event.at
     return found
 
 
 def _goes_on(earlier: NodeEvent, later: NodeEvent) -> bool:
-    return (
-        earlier.what == later.what == "typed"
-        and (earlier.user, earlier.path, earlier.via) == (later.user, later.path, later.via)
-        and _seconds_between(earlier.at, later.at) <= PAUSE_SECONDS
-    )
+    both = [(one.user, one.path, one.via) for one in (earlier, later)]
+    return earlier.what == later.what == "typed" and both[0] == both[1]
 
 
 def _seconds_between(earlier: str, later: str) -> float:
