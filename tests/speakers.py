@@ -56,7 +56,11 @@ class Speaker:
 
     async def direct(self) -> list[Message]:
         """The same without what is said to everybody in a tree."""
-        return [message for message in await self.answers() if message["type"] not in ("presence", "ops")]
+        return [
+            message
+            for message in await self.answers()
+            if message["type"] not in ("presence", "ops", "progress", "version")
+        ]
 
     async def open(self, tree: int, **more: Any) -> Message:
         await self.say({"type": "open", "tree": tree, **more})

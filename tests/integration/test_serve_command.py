@@ -48,7 +48,7 @@ async def test_it_serves_stops_and_goes_on_where_it_was(directory: Path) -> None
         assert "eyJ" not in first.said()
         assert "Traceback" not in first.said()
     async with treesync("serve", directory=directory) as second:
-        await second.until_ready(5.0)
+        await second.until_ready()
         assert await titles(second, tree) == ["Grow 20%"]
         assert await second.stop(signal.SIGINT) == 0
 

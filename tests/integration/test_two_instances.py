@@ -47,7 +47,7 @@ class Watcher:
         async for frame in self._connection:
             now = time.monotonic()
             message = json.loads(frame)
-            assert message["type"] in ("ops", "presence", "version"), message
+            assert message["type"] in ("ops", "presence", "version", "progress"), message
             if message["type"] == "ops":
                 assert message["after"] == self.seq  # [BR1]
                 self.seq = message["seq"]
