@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 
+from tests.simulation.moves import placement_races, random_moves
 from tests.simulation.plan import OPS, draw
 from tests.simulation.storm import replay_storm
 from tests.simulation.world import simulate
@@ -25,7 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ops", type=int, default=OPS, help="of each seed")
     parser.add_argument("--seed", type=int, help="this one alone, with its history and what befell it")
     parser.add_argument("--replay-storm", action="store_true", help="one queue of --ops ops, sent from everywhere")
+    parser.add_argument("--moves", type=int, help="so many in a tree of 1,000 nodes, and as many races for a place")
     asked = parser.parse_args(arguments)
+    if asked.moves is not None:
+        print(random_moves(asked.moves, asked.seed or 0), placement_races(asked.moves, asked.seed or 0))
+        return 0
     if asked.replay_storm:
         print(replay_storm(asked.ops, asked.seed or 0))
         return 0

@@ -8,24 +8,18 @@ tables of PROTOCOL.md give, which are written down here once more, independently
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 
 import msgspec
 import pytest
 
 from sync.apply import Stamp, apply
-from sync.backlog import Backlog
 from sync.cut import Cut
 from sync.effects import Insert
-from sync.identity import Author, Identity
-from sync.limits import Limits
-from sync.ops import Op
-from sync.pending import PendingEdit
-from sync.ports import LoggedOp
 from sync.protocol import Mode, Result
-from sync.records import Records
 from sync.tree import Tree
+from tests.simulation.judging import judged
 from tests.simulation.replica import Record, Replica
 from tests.trees import empty
 
@@ -135,40 +129,6 @@ def _stands(op: Record, there: Situation) -> bool:
 
 
 # ---- judging by the real code
-
-
-def judged(
-    tree: Tree, seq: int, asked: tuple[str, Record, Mode], base: int, since: Sequence[LoggedOp] = ()
-) -> tuple[Cut, list[Result]]:
-    """`since`: what was logged between the base and now."""
-    who, op, mode = asked
-    backlog = Backlog(base)
-    backlog.confirm(seq, since)
-    cut = Cut(
-        tree,
-        seq=seq,
-        now=0.0,
-        records=Records(),
-        limits=Limits(),
-        backlog=backlog,
-        counters={},
-        firsts={},
-        respace_id="r",
-    )
-    edit = PendingEdit(
-        identity=Identity(tenant="acme", user=who, expires_at=0),
-        author=Author(user=who, client=f"{who}-1"),
-        ops=[msgspec.convert({"n": 1, "base": base, **op}, Op)],
-        mode=mode,
-        policy="apply_clean",
-        ref=msgspec.UNSET,
-        size=0,
-        participant=None,
-        reply=lambda outcome: None,
-        waiting_since=0,
-    )
-    cut.take(edit, None)
-    return cut, cut.judged[-1].results
 
 
 def answered(result: Result) -> Answer:
