@@ -186,7 +186,7 @@ async def test_many_subscriptions_survive_a_new_connection(
         return [payload for payload in two.received if payload != b"ready?"]
 
     def is_ready() -> bool:
-        one.bus.publish(keys[-1], b"ready?")  # the channel that is asked for last; a subscription waits a second at most
+        one.bus.publish(keys[-1], b"ready?")  # the channel that is asked for last
         return b"ready?" in two.received
 
     await until(is_ready, "the channels are subscribed again")
