@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import Counter
 
+from tests.torture.play import SETTLE_SECONDS
 from tests.torture.restoring import restore
 from tests.torture.schedule import Told, torture
 from tests.torture.stage import Stage, staged
@@ -85,9 +86,10 @@ def summary(told: list[Told]) -> str:
     waited = sorted(seconds for one in told for seconds in one.waited)
     lines = [f"{len(told)} schedules, {sum(one.ops for one in told)} ops, {sum(faults.values())} faults"]
     lines += [f"  {times:4} {fault}" for fault, times in sorted(faults.items())]
-    lines.append(
-        f"settled after the last edit and fault: median {settled[len(settled) // 2]:.1f} s, longest {settled[-1]:.1f} s"
-    )
+    late = [one.seed for one in told if one.settled > SETTLE_SECONDS]
+    middle, longest = settled[len(settled) // 2], settled[-1]
+    lines.append(f"level after the last edit and fault: median {middle:.1f} s, longest {longest:.1f} s")
+    lines.append(f"{len(late)} schedules later than {SETTLE_SECONDS:g} s {late[:20] or ''}")
     median, slow = waited[len(waited) // 2], waited[len(waited) * 99 // 100]
     lines.append(f"an answer, faults and all: median {median:.3f} s, p99 {slow:.1f} s")
     failed = [one.seed for one in told if one.wrong]

@@ -11,7 +11,7 @@ from tests.torture.schedule import torture
 from tests.torture.stage import staged
 
 SCHEDULES = 20
-STAGES = 3  # beside each other: a schedule mostly waits
+STAGES = 2  # beside each other: a schedule mostly waits
 SEED = 4_000
 GAP_SECONDS = 5.0  # p99 of what a person sees of a rolling restart (reliability B25)
 
