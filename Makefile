@@ -14,6 +14,7 @@
 #   make probes N=n         attempts to reach another tenant's things, for a night
 #   make bench              the benchmarks, 20 minutes; writes benchmarks/RESULTS.md and its plots
 #   make bench-quick        the same, few and short, 5 minutes; writes .cache/benchmarks
+#   make bench-peers        the same load on y-websocket and pycrdt-websocket; needs Node
 #   make lock               requirements.lock from what is installed, after the tests passed with it
 #   make sbom               dist/treesync.cdx.json, the bill of materials of a release (CycloneDX)
 #   make audit              asks the advisory databases about every locked version; fails where it cannot ask
@@ -49,7 +50,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CACHE_DIR=$(CURDIR)/.cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile \
 	$(if $(LOCKED),--constraint requirements.lock)
 
-.PHONY: run test lint types format simulate storm torture drill reconnect-storm soak fuzz probes bench bench-quick lock sbom audit clean install
+.PHONY: run test lint types format simulate storm torture drill reconnect-storm soak fuzz probes bench bench-quick bench-peers lock sbom audit clean install
 
 run: export PORT := $(PORT)
 run: $(VENV)/.run
@@ -96,6 +97,10 @@ probes: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+# installs peers below .cache with pip and npm
+bench-peers: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.peers_yjs
 
 bench-quick: $(VENV)/.dev
 	$(BIN)/python -m benchmarks --quick

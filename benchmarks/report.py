@@ -81,6 +81,10 @@ def _origins(topics: dict[str, Topic]) -> Iterator[str]:
 
 
 def table(figures: list[Figure]) -> str:
+    """With the budgets' columns where there are any."""
+    if all(figure.limit is None for figure in figures):
+        rows = (figure.row.removesuffix(" |  |  |") + " |" for figure in figures)
+        return "\n".join(["| what | measured |", "|---|---|", *rows])
     return "\n".join(["| what | measured | budget | met |", "|---|---|---|---|", *(figure.row for figure in figures)])
 
 

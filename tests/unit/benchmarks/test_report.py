@@ -107,3 +107,11 @@ def test_plots_show_nothing_of_the_machine_they_were_made_on() -> None:
         written = plot.read_text(encoding="utf-8")
         assert not [folder for folder in ("/home", "/root", "/tmp", "/work", "/opt", "/usr") if folder in written]
         assert len(written) < 300_000, f"{plot.name} is too large for a page"
+
+
+def test_figures_without_a_budget_are_shown_without_its_columns() -> None:
+    assert report.table([Figure(what="CPU", values=[4.0])]).splitlines()[-1] == "| CPU | 4.0 (4.0-4.0) |"
+    assert (
+        report.table([Figure(what="CPU", values=[4.0], limit=5)]).splitlines()[-1]
+        == "| CPU | 4.0 (4.0-4.0) | ≤ 5 | yes |"
+    )
