@@ -141,6 +141,11 @@ class Database:
                     await self.enter(connection, tenant)
                     yield connection
 
+    @property
+    def pooled(self) -> bool:
+        """Whether connections come without the runtime role, which each transaction has to take."""
+        return self._settings.transaction_pooler
+
     async def enter(self, connection: Connection, tenant: str) -> None:
         """Name the tenant of the transaction that has begun."""
         if self._settings.transaction_pooler:

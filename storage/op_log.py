@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -26,13 +26,26 @@ RANGE = """
 SELECT seq, commit, user_id, client_id, n, mark, at, op, inverse, mode, via
 FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq > $3 AND seq <= $4 ORDER BY seq
 """
-# commits rise with seq: walking back from the newest op ends at the first that is known already
-KNOWN_THROUGH = """
-SELECT seq FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND commit <= $3 ORDER BY seq DESC LIMIT 1
-"""
-COUNTERS = """
-SELECT user_id, client_id, last_n FROM tree_clients
-WHERE tenant_id = $1 AND tree_id = $2 AND commit > $3 ORDER BY user_id, client_id
+# What came after a commit, through a seq, in one round trip: a column per field of the ops, then of the counters, then
+# whether records changed. Commits rise with seq: walking back from the newest op ends at the first that is known.
+SINCE = """
+SELECT ops.*, counters.*, EXISTS (
+    SELECT FROM conflicts AS c WHERE c.tenant_id = $1 AND c.tree_id = $2 AND c.commit > $3) AS records
+FROM (
+    SELECT array_agg(seq) AS seq, array_agg(commit) AS commit, array_agg(user_id) AS user_id,
+        array_agg(client_id) AS client_id, array_agg(n) AS n, array_agg(mark) AS mark, array_agg(at) AS at,
+        array_agg(op::text) AS op, array_agg(inverse::text) AS inverse, array_agg(mode) AS mode, array_agg(via) AS via
+    FROM (
+        SELECT * FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq <= $4 AND seq > COALESCE((
+            SELECT seq FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND commit <= $3 ORDER BY seq DESC LIMIT 1
+        ), 0) ORDER BY seq
+    ) AS newer
+) AS ops, (
+    SELECT array_agg(user_id) AS users, array_agg(client_id) AS clients, array_agg(last_n) AS numbers
+    FROM (
+        SELECT * FROM tree_clients WHERE tenant_id = $1 AND tree_id = $2 AND commit > $3 ORDER BY user_id, client_id
+    ) AS moved
+) AS counters
 """
 # A stretch of the log by its key; what a delete took and a restore brought back stands in `inverse`. An index by node
 # would cost every edit, for what few people ask of few nodes
@@ -57,6 +70,9 @@ FIRST_RESULTS = """
 SELECT n, target, status, code, conflict FROM tree_results
 WHERE tenant_id = $1 AND tree_id = $2 AND user_id = $3 AND client_id = $4 AND n = ANY ($5::bigint[])
 """
+
+_LOGGED = ("seq", "commit", "user_id", "client_id", "n", "mark", "at", "op", "inverse", "mode", "via")
+_COUNTED = ("users", "clients", "numbers")
 
 _effect: msgspec.json.Decoder[Effect] = msgspec.json.Decoder(Effect)
 _inverse: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
@@ -98,20 +114,25 @@ async def read_of_node(
     return [_logged(row) for row in rows], following if following > 1 else 0
 
 
-async def read_missing(connection: Connection, key: TreeKey, after_commit: int) -> Missing:
-    """Everything after a commit. The caller's transaction makes it one moment. Raises NotFound."""
-    head = await read_head(connection, key)
+async def read_missing(connection: Connection, key: TreeKey, after_commit: int, head: Head | None = None) -> Missing:
+    """Everything after a commit. The caller's transaction makes it one moment; `head`, where he has read it there.
+    Raises NotFound."""
+    head = head or await read_head(connection, key)
     if head.commit <= after_commit:
         return Missing(head=head, ops=[], counters=[])
-    known = await connection.fetchval(KNOWN_THROUGH, key.tenant, key.tree, after_commit)
-    ops = await read_range(connection, key, known or 0, head.seq)
-    counters = await connection.fetch(COUNTERS, key.tenant, key.tree, after_commit)
+    since = await connection.fetchrow(SINCE, key.tenant, key.tree, after_commit, head.seq)
+    assert since is not None
     return Missing(
         head=head,
-        ops=ops,
-        counters=[ClientCounter(user=row[0], client=row[1], last_n=row[2]) for row in counters],
-        conflicts=await read_changed(connection, key, after_commit),
+        ops=[_logged(dict(zip(_LOGGED, op, strict=True))) for op in _rows(since, _LOGGED)],
+        counters=[ClientCounter(user=user, client=client, last_n=n) for user, client, n in _rows(since, _COUNTED)],
+        conflicts=await read_changed(connection, key, after_commit) if since["records"] else [],
     )
+
+
+def _rows(columns: asyncpg.Record, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of what came as an array per column."""
+    return zip(*(columns[name] or () for name in names), strict=True)
 
 
 async def read_mark(connection: Connection, key: TreeKey, seq: int) -> str | None:
@@ -146,7 +167,7 @@ def _result(row: asyncpg.Record, user: str, client: str) -> StoredResult:
     )
 
 
-def _logged(row: asyncpg.Record) -> LoggedOp:
+def _logged(row: Mapping[str, Any] | asyncpg.Record) -> LoggedOp:
     return LoggedOp(
         seq=row["seq"],
         n=row["n"],

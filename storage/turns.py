@@ -11,31 +11,29 @@ from asyncpg.transaction import Transaction
 from storage.commits import COMMIT, columns, in_order, receipts
 from storage.conflicts import read_one
 from storage.database import Connection, Database, translated
-from storage.op_log import read_head, read_missing, read_range, read_recall
+from storage.op_log import head_of, read_missing, read_range, read_recall
 from sync.conflict_records import ConflictRecord
 from sync.errors import NotFound, Unstorable
 from sync.identity import TreeKey
-from sync.ports import Batch, LoggedOp, Missing, Recalled, Receipt
+from sync.ports import Batch, Head, LoggedOp, Missing, Recalled, Receipt
 
-# who holds a head keeps others from committing: nobody waits longer than 1 s for it, nor holds it idle for 2 s
-PATIENCE = """
-SELECT set_config('lock_timeout', '1s', true), set_config('idle_in_transaction_session_timeout', '2s', true)
-"""
-HOLD = "SELECT FROM tree_heads WHERE tenant_id = $1 AND tree_id = $2 FOR UPDATE"
-# what the end of the transaction would check is checked while the answer can still be given
+HOLD = "SELECT * FROM hold_head($1, $2)"
+# a rehearsal has no end of its transaction, at which the rest would be checked
 CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 
 
 class PostgresTurn:
-    """The head of one tree, locked until the transaction ends."""
+    """The head of one tree, locked until the transaction ends. Each question is a round trip in which nobody else can
+    commit: what the lock itself has answered is not asked again."""
 
-    def __init__(self, connection: Connection, key: TreeKey) -> None:
+    def __init__(self, connection: Connection, key: TreeKey, head: Head) -> None:
         self._connection = connection
         self._key = key
+        self._head: Head | None = head
 
     async def missing(self, after_commit: int) -> Missing:
         with translated():
-            return await read_missing(self._connection, self._key, after_commit)
+            return await read_missing(self._connection, self._key, after_commit, self._head)
 
     async def recall(self, user: str, client: str, numbers: Sequence[int]) -> Recalled:
         with translated():
@@ -55,10 +53,12 @@ class PostgresTurn:
             await savepoint.start()
             try:
                 await self._write(batch)
+                await self._connection.execute(CHECK_NOW)
             finally:
                 await savepoint.rollback()
 
     async def commit(self, batch: Batch) -> Receipt:
+        self._head = None
         with translated():
             return await self._write(batch)
 
@@ -68,7 +68,6 @@ class PostgresTurn:
         ordered = in_order([batch])
         answer = await self._connection.fetchrow(COMMIT, *columns(ordered))
         assert answer is not None
-        await self._connection.execute(CHECK_NOW)
         return receipts(ordered, answer, [batch])[0]
 
 
@@ -84,8 +83,8 @@ async def held(database: Database, key: TreeKey) -> AsyncIterator[PostgresTurn]:
             await transaction.start()
         try:
             with translated():
-                await _hold(database, connection, key)
-            yield PostgresTurn(connection, key)
+                head = await _hold(database, connection, key)
+            yield PostgresTurn(connection, key, head)
         except BaseException:
             await _roll_back(connection, transaction)
             raise
@@ -93,12 +92,13 @@ async def held(database: Database, key: TreeKey) -> AsyncIterator[PostgresTurn]:
             await transaction.commit()
 
 
-async def _hold(database: Database, connection: Connection, key: TreeKey) -> None:
-    await database.enter(connection, key.tenant)
-    await connection.execute(PATIENCE)
-    if await connection.fetchrow(HOLD, key.tenant, key.tree) is None:
+async def _hold(database: Database, connection: Connection, key: TreeKey) -> Head:
+    if database.pooled:
+        await database.enter(connection, key.tenant)
+    row = await connection.fetchrow(HOLD, key.tenant, key.tree)
+    if row is None:
         raise NotFound("no such tree")
-    await read_head(connection, key)  # it may have been deleted while we waited
+    return head_of(row)
 
 
 async def _roll_back(connection: Connection, transaction: Transaction) -> None:
