@@ -19,6 +19,7 @@ from tests.commands import Command, treesync
 from tests.speakers import speaking
 
 CANARY = "CANARY"  # in every text of the victim's; where a stranger reads it, something leaks
+READY_SECONDS = 120.0  # of a busy machine
 FIRST_TREE = 74_110  # numbers that stand nowhere else in an answer
 OWNER, TENANT = "victor", "victim"
 # everything there is about those trees, so that it can be seen that nothing was changed
@@ -139,7 +140,7 @@ async def attacked() -> AsyncIterator[Scene]:
         stack.push_async_callback(postgres.stop, immediately=True)
         serving = treesync("serve", directory=folder, DATABASE_URL=postgres.dsn())
         instance = await stack.enter_async_context(serving)
-        await instance.until_ready()
+        await instance.until_ready(READY_SECONDS)
         victim = await furnish(instance, postgres.dsn())
         owner = speaking(instance, instance.token(OWNER, TENANT), client="victor-sits")
         speaker = await stack.enter_async_context(owner)

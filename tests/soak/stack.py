@@ -26,6 +26,7 @@ BUSY_TREES = 6  # where nine visits of ten go, always open
 QUIET_TREES = 24  # opened now and then, and closed again by their server
 BUSY_SHARE = 0.9
 TOKEN_SECONDS = 120.0  # short, so that tokens are refreshed on open sockets too
+READY_SECONDS = 120.0  # of a busy machine
 
 
 class Stack:
@@ -78,7 +79,7 @@ async def stacked(instances: int = 2) -> AsyncIterator[Stack]:
             serve = treesync("serve", directory=folder, port=free_port(), **environment)
             serving.append(await stack.enter_async_context(serve))
         for command in serving:
-            await command.until_ready()
+            await command.until_ready(READY_SECONDS)
         made = Stack(serving, postgres.dsn())
         assert SUPERUSER in made.dsn
         await made.furnish()
