@@ -29,6 +29,7 @@ from treesync_client.editing import Editing
 from treesync_client.errors import Disconnected, Rejected
 from treesync_client.opened import OpenTree
 from treesync_client.outside import News
+from treesync_client.past import Past
 from treesync_client.rescue import Rescue
 from treesync_client.results import Answer, Change, Replaced
 from treesync_client.streams import Stream, Subscription
@@ -72,7 +73,7 @@ class LiveTree(Editing, Rescue):
         post: Callable[[LiveTree, Edit], None],
         wait: Callable[[int], float],
         measure: Callable[[Any], int],
-        request: Callable[[str, str], Awaitable[Any]],
+        request: Callable[..., Awaitable[Any]],
     ) -> None:
         """`wait` answers how long to wait after so many failures, `measure` how many bytes an op is on the wire,
         `request` asks a route of HTTP."""
@@ -84,6 +85,7 @@ class LiveTree(Editing, Rescue):
         self._wait = wait
         self._measure = measure
         self._request = request
+        self.past = Past(number, request)
         self._saving: asyncio.TimerHandle | None = None
         self._changes: Stream[Change | Replaced] = Stream(_lagging)
         self._events: Stream[News] = Stream()

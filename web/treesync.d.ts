@@ -118,6 +118,40 @@ export function newId(): string;
 /** Where a caret at UTF-16 offset `at` of `text` stands after someone's delta. */
 export function caretAfter(text: string, delta: Delta, at: number): number;
 
+/** A moment in a tree's history. */
+export type Moment = { version: number } | { seq: number } | { at: string };
+
+export interface Version {
+  number: number; seq: number; kind: "automatic" | "named" | "before_delete"; name: string; description: string;
+  user: string; nodes: number; at: string; thinned: boolean;
+}
+
+/** A change by somebody else that a restore or revert meets; `kept`: it stays. */
+export interface Collision {
+  node?: string; connection?: string; path?: string; by?: string; seq?: number; kept?: boolean; why?: string;
+}
+
+/** What a restore or revert did, or in a dry run would do (then with its `ops`). */
+export interface Rewritten {
+  request: string; seq: number; count: number; dry_run: boolean; repeated: boolean; ops: Record<string, unknown>[];
+  collisions: Collision[]; undo: { undo: string; user: string } | null;
+}
+
+/** A tree's past (PROTOCOL.md HI). */
+export interface History {
+  versions(page?: { before?: number | null; limit?: number | null }): Promise<{ versions: Version[]; next: number | null }>;
+  keep(name: string, more?: { description?: string; of?: Moment }): Promise<Version>;
+  rename(number: number, name: string, description?: string): Promise<Version>;
+  /** The tree as it was, in `state`. */
+  at(moment: Moment): Promise<any>;
+  /** `difference` as PROTOCOL.md gives it, and `sentences`. */
+  diff(from: Moment, to?: Moment): Promise<{ from_seq: number; to_seq: number; difference: any; sentences: string[] }>;
+  of(node: string, page?: { before?: number | null }): Promise<{ events: any[]; next: number | null }>;
+  /** `seq`: only where the tree stands there. `request`: asked again with the same one, it is done once. */
+  restore(to: Moment, more?: { node?: string; parent?: string | null; seq?: number; dry_run?: boolean; request?: string }): Promise<Rewritten>;
+  revert(which: { user?: string; since?: Moment; until?: Moment; op?: number; undo?: string; seq?: number; dry_run?: boolean; request?: string }): Promise<Rewritten>;
+}
+
 /**
  * One socket that comes back by itself. Events: `state`, `fault` (detail: { code, why, tree? }, of the server or a local
  * one; `storage`: this browser keeps nothing), `report` (detail: { tree, report }; of a tab that was closed with unsent
@@ -204,6 +238,8 @@ export class Tree extends EventTarget {
   resolve(conflict: number, choice: "mine" | "theirs" | "value", value?: unknown): Promise<Conflict["closed"]>;
   /** What the trash holds, newest first. Rejects with RequestFailed. */
   trash(): Promise<TrashEntry[]>;
+  /** Versions, what changed, and going back: by HTTP, so it rejects with RequestFailed. */
+  readonly history: History;
   /** Give up what the server refused; answers those ops. */
   discard(): Record<string, unknown>[];
   /** The queue as a file's content, for when it can be sent no more. */

@@ -4,6 +4,7 @@ import { Inbox } from "./conflicts.js";
 import { OpenTree } from "./core.js";
 import { Editing } from "./editing.js";
 import { Entry } from "./entry.js";
+import { History } from "./history.js";
 import { Keeping } from "./keeping.js";
 import { refusalOf } from "./refusal.js";
 import { Report } from "./report.js";
@@ -15,6 +16,8 @@ const PRESENCE_MS = 50; // 20 a second: as smooth as a cursor has to be, a fract
 /** An open tree: `Client.open` gives it; types and events in treesync.d.ts. */
 export class Tree extends Editing {
   number;
+  /** What was, and going back to it. */
+  history;
   #host;
   #core;
   #keeping;
@@ -32,6 +35,7 @@ export class Tree extends Editing {
     super();
     this.number = number;
     this.#host = host;
+    this.history = new History(number, (method, path, body) => host.request(method, path, body));
     this.#core = new OpenTree(number, this.#outside());
     this.#keeping = new Keeping(this.#core, number, host, {
       unkept: (entries, why) => this.#unkept(entries, why),
