@@ -106,6 +106,7 @@ class Joining:
         self, place: OpenRoom, participant: Participant, plan: Backlog | SnapshotReason | None, message: Open
     ) -> None:
         """Give the answer and let the participant in, in one step: no op is missed, none comes before it."""
+        self._delivery.tell(place)  # to those who are in already
         place.room.participants[participant.id] = participant
         place.presence_changed.add(participant.id)
         if isinstance(plan, Backlog):

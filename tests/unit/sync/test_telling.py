@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sync import delivery
 from sync.identity import TreeKey
 from sync.telling import HELD_COMMITS, HELD_SECONDS
 from tests.clocks import settle
@@ -153,6 +154,22 @@ async def test_who_comes_back_in_between_gets_each_op_once(one: Deployment, trou
     assert answer["type"] == "resumed"
     await commits.let()
     assert ranges(back) == [(3, 4), (4, 5)]
+
+
+async def test_who_comes_back_while_a_large_commit_is_to_be_told_is_answered_first(
+    one: Deployment, trouble: Trouble, commits: Commits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[OP2, BR9] Everyone else gets a snapshot, which is nothing for somebody who is not in yet."""
+    key, _, reader = await flooded(one, trouble, commits)
+    room = one.hubs[0].places()[0].room
+    monkeypatch.setattr(delivery, "FRAME_BYTES", 100)
+    back = one.socket("back")
+    await back.open(key, {"epoch": room.epoch, "seq": 4, "mark": room.recent.mark_at(4)})
+    assert [message["reason"] for message in reader.outbox.take("snapshot")] == ["large"]
+    assert back.outbox.take()[0]["type"] == "resumed"
+    monkeypatch.undo()
+    await commits.let()
+    assert ranges(back) == ranges(reader) == [(4, 5)]
 
 
 async def test_who_has_drained_in_between_gets_each_op_once(
