@@ -16,6 +16,7 @@ from server.auth import Gate, Tokens
 from server.background import Companion, Loop, OnDeath
 from server.conflicts import Conflicts
 from server.endpoint import Endpoint
+from server.files import Files
 from server.guest import DemoDoor
 from server.handshake import Handshake
 from server.heartbeat import Heartbeat
@@ -148,6 +149,7 @@ class Application:
             *Trees(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
             *Versions(self.hub, self.store).operations(),
             *Histories(self.hub, self.store, settings.keep_addresses).operations(),
+            *Files(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
             *Trash(self.hub, self.directory, self.clock).operations(),
             *Conflicts(self.hub, self.directory, settings.keep_addresses).operations(),
             *Membership(self.hub, self.store, self.directory).operations(),

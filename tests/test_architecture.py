@@ -43,6 +43,7 @@ OWNERS = {
     "sqlite3": {"treesync_client/store/file.py"},
     "msgpack": {"sync/codec.py"},
     "rapidfuzz": {"sync/merge.py"},
+    "defusedxml": {"sync/formats/opml.py"},
     "orjson": {"server", "storage"},
 }
 FREE = {"msgspec"}  # value types; its encoders are checked below
