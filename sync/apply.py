@@ -77,17 +77,17 @@ def _insert(tree: Tree, effect: effects.Insert, stamp: Stamp, before: Before) ->
         metadata=effect.metadata,
         seq=stamp.seq,
     )
-    _add(tree, node, stamp, before)
+    _add(tree, node, stamp.created(), before)
 
 
-def _add(tree: Tree, node: Node, stamp: Stamp, before: Before) -> None:
+def _add(tree: Tree, node: Node, marks: Marks, before: Before) -> None:
     deleted = None
     if node.parent is not None:
         parent = tree.nodes.get(node.parent)
         if parent is None:
             return
         deleted = parent.deleted
-    _put(tree, before, Held(node, stamp.created(), deleted))
+    _put(tree, before, Held(node, marks, deleted))
 
 
 def _update(tree: Tree, effect: effects.Update, stamp: Stamp, before: Before) -> None:
@@ -233,8 +233,9 @@ def _configure(tree: Tree, effect: effects.Configure, stamp: Stamp, before: Befo
 
 
 def _import(tree: Tree, effect: effects.Import, stamp: Stamp, before: Before) -> None:
+    marks = stamp.created()  # one for all of them: marks are copied where they change
     for node in effect.nodes:
-        _add(tree, structs.replace(node, seq=stamp.seq), stamp, before)
+        _add(tree, structs.replace(node, seq=stamp.seq), marks, before)
     for connection in effect.connections:
         _add_connection(tree, connection, stamp, before)
 

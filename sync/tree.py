@@ -21,12 +21,17 @@ _DIGEST_MODULUS = 2**32
 _UNIT_SEPARATOR = "\x1f"  # U+001F, which joins the fields of a digest (SEMANTICS 30)
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
-    """A node with what the server remembers of it. `deleted` is the seq of the delete that took it; None: live."""
+class Held(msgspec.Struct, gc=False):
+    """A node with what the server remembers of it. `deleted` is the seq of the delete that took it; None: live.
+
+    A value like the others, but for the hash of its node: the tree notes it when the node first lives in it, so that
+    taking it out of the sums again costs nothing (-1: not yet).
+    """
 
     node: Node
     marks: Marks
     deleted: int | None = None
+    hashed: int = -1
 
 
 class HeldConnection(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +61,7 @@ class Tree:
     """One tree. Siblings are kept sorted by (order key, id), those in the trash among them: a trashed sibling counts
     where it stood, and a key is never given twice under one parent (SEMANTICS 19, 20)."""
 
-    __slots__ = ("_children", "_hashes", "_sum", "_touching", "_xor", "connections", "details", "live", "nodes")
+    __slots__ = ("_children", "_sum", "_touching", "_xor", "connections", "details", "live", "nodes")
 
     def __init__(self, details: HeldDetails) -> None:
         self.nodes: dict[str, Held] = {}
@@ -65,7 +70,6 @@ class Tree:
         self.live = 0
         self._children: dict[str | None, list[tuple[str, str]]] = {}
         self._touching: dict[str, set[str]] = {}
-        self._hashes: dict[str, int] = {}  # of the live nodes: a change takes the old one out of the sums
         self._sum = 0
         self._xor = 0
 
@@ -185,12 +189,13 @@ class Tree:
     def _count(self, before: Held | None, held: Held | None) -> None:
         if before is not None and before.deleted is None:
             self.live -= 1
-            hashed = self._hashes.pop(before.node.id)
-            self._sum -= hashed
-            self._xor ^= hashed
+            self._sum -= before.hashed
+            self._xor ^= before.hashed
         if held is not None and held.deleted is None:
             self.live += 1
-            hashed = self._hashes[held.node.id] = _node_hash(held.node)
+            hashed = held.hashed
+            if hashed < 0:
+                hashed = held.hashed = _node_hash(held.node)
             self._sum += hashed
             self._xor ^= hashed
 

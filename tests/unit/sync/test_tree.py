@@ -6,6 +6,7 @@ from zlib import crc32
 
 import pytest
 
+from sync import tree as trees
 from sync.marks import CREATED, Mark
 from sync.nodes import Connection, Node
 from sync.tree import Held, HeldConnection, Tree
@@ -140,3 +141,12 @@ def test_the_check_sees_what_is_no_tree(spoil: object, why: str | None) -> None:
     spoil(tree)  # type: ignore[operator]
     with pytest.raises(AssertionError, match=why):
         tree.check()
+
+
+def test_a_value_that_comes_back_is_not_hashed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = small()
+    digest, first = tree.digest, tree.nodes["leaf"]
+    tree.put_node("leaf", held("leaf", "b", "a1"))
+    monkeypatch.setattr(trees, "_node_hash", None)
+    tree.put_node("leaf", first)
+    assert tree.digest == digest
