@@ -91,7 +91,7 @@ class Entrance:
         if role_in(place.room.rights, session.identity) is None:
             raise NotFound("no such tree")
         recalled = await self._store.recall(key, user, session.client_id, ())
-        plan = await self._joining.plan(place, message)
+        plan = await self._joining.plan(place, message, session.outbox.wire.codec)
         role = role_in(place.room.rights, session.identity)
         if role is None or self._lobby.get(key) is not place:
             raise NotFound("no such tree")

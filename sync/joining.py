@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from sync.codec import JSON
+from sync.codec import JSON, Codec, CodecName
 from sync.delivery import CHUNK_OPS, Delivery
 from sync.errors import NotFound, Unavailable
 from sync.follow import Follower
@@ -16,7 +16,9 @@ from sync.open_room import OpenRoom
 from sync.ports import Clock, LoggedOp, Store
 from sync.protocol import Open, SnapshotReason
 from sync.recent import ops_message
+from sync.room import Room
 from sync.session import Participant
+from sync.snapshots import EncodedState, encoded_parts
 
 _PAUSE_SECONDS = 0.02  # while a batch settles: a commit takes a few milliseconds
 _PAUSES = 50
@@ -41,17 +43,36 @@ class Joining:
         self._follower = follower
         self._delivery = delivery
         self._limits = limits
+        self._encoding: set[tuple[Room, CodecName]] = set()  # what somebody encodes just now
 
-    async def plan(self, place: OpenRoom, message: Open) -> Backlog | SnapshotReason | None:
+    async def plan(self, place: OpenRoom, message: Open, codec: Codec) -> Backlog | SnapshotReason | None:
         """What to answer: the ops after a position, or a snapshot and its reason (None: a first visit)."""
         position = message.position
-        if not isinstance(position, Position):
-            return None
         while True:
             room = place.room
-            plan = await self._plan(place, position)
+            plan = await self._plan(place, position) if isinstance(position, Position) else None
+            if not isinstance(plan, Backlog) and room.must_encode(codec):
+                await self._encode(room, codec)
             if room is place.room:  # else another history began while this one was read
                 return plan
+
+    async def _encode(self, room: Room, codec: Codec) -> None:
+        """Encode a large state before it is asked for, once for all who wait for it: a part at a time, a millisecond
+        each, between which others go on. What is encoded are values that no edit changes in place."""
+        key = (room, codec.name)
+        while key in self._encoding:
+            await self._clock.sleep(_PAUSE_SECONDS)
+        if not room.must_encode(codec):
+            return
+        self._encoding.add(key)
+        try:
+            state, position, parts = room.state(), room.position, []
+            for part in encoded_parts(state, codec):
+                parts.append(part)
+                await self._clock.sleep(0)
+            room.keep_state(codec, EncodedState(position, tuple(parts)))
+        finally:
+            self._encoding.discard(key)
 
     async def _plan(self, place: OpenRoom, position: Position) -> Backlog | SnapshotReason:
         if position.epoch != place.room.epoch:

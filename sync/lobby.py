@@ -7,10 +7,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sync.errors import TreesyncError
+from sync.growing import bare_tree, growing
 from sync.identity import TreeKey
 from sync.limits import Limits
 from sync.open_room import OpenRoom
-from sync.ports import Bus, Clock, Store
+from sync.ports import Bus, Clock, LoadedTree, Store
 from sync.room import Room
 
 EARLY_MESSAGES = 1_000  # what may wait while a room is loaded; beyond it the comparison of heads finds the rest
@@ -60,17 +61,23 @@ class Lobby:
         early = self._early[key] = []
         try:
             await self._bus.subscribe(key)
-            loaded = await self._store.load(key)
+            room = await self._grown(await self._store.load(key))
         except TreesyncError:
             await self._bus.unsubscribe(key)
             raise
         finally:
             del self._early[key]
-        place = OpenRoom(Room(loaded, self._limits), self._clock.monotonic())
+        place = OpenRoom(room, self._clock.monotonic())
         self.places[key] = place
         for payload in early:
             self._heard(key, payload)
         return place
+
+    async def _grown(self, loaded: LoadedTree) -> Room:
+        tree = bare_tree(loaded)
+        for _ in growing(tree, loaded):
+            await asyncio.sleep(0)  # 10,000 nodes take 20 ms
+        return Room(loaded, self._limits, tree)
 
     async def close(self) -> None:
         """Whoever waits for a room that is being loaded waits in vain."""

@@ -20,6 +20,7 @@ from sync.codec import Codec, CodecName, Malformed
 from sync.conflict_records import ConflictRecord
 from sync.cut import Cut
 from sync.effects import Effect
+from sync.growing import tree_of
 from sync.identity import Author, Position, TreeKey
 from sync.inbox import KEPT_CLIENTS, Inbox
 from sync.judged import Judged
@@ -33,8 +34,8 @@ from sync.reach import reach
 from sync.recent import Commit, Recent, ops_message
 from sync.records import Records
 from sync.session import Participant
-from sync.snapshots import EncodedState, encode_state
-from sync.tree import Held, HeldConnection, HeldDetails, Tree
+from sync.snapshots import PART_NODES, EncodedState, encode_state
+from sync.tree import Tree
 
 SNAPSHOT_LAG = 500  # ops behind which an encoded state is made anew rather than sent with the ops after it
 
@@ -60,10 +61,11 @@ class Settled(msgspec.Struct):
 class Room:
     """See the module. The hub alone decides when to cut, and lets one batch of a room be in flight at a time."""
 
-    def __init__(self, loaded: LoadedTree, limits: Limits) -> None:
+    def __init__(self, loaded: LoadedTree, limits: Limits, tree: Tree | None = None) -> None:
+        """`tree`: that of what was loaded, where it is made already."""
         self.key: TreeKey = loaded.key
         self.rights: Rights = loaded.rights
-        self.tree = tree_of(loaded)
+        self.tree = tree_of(loaded) if tree is None else tree
         self.epoch = loaded.head.epoch
         self.commit = loaded.head.commit
         self.seq = loaded.head.seq
@@ -374,23 +376,22 @@ class Room:
 
     def encoded_state(self, codec: Codec) -> EncodedState:
         """An encoded state at or below the confirmed seq, with every op after it still at hand in `recent`."""
+        if self._lacks_state(codec):
+            self.keep_state(codec, encode_state(self.state(), self.position, codec))
+        return self._states[codec.name]
+
+    def _lacks_state(self, codec: Codec) -> bool:
         kept = self._states.get(codec.name)
-        if kept is None or kept.position.seq < max(self.recent.seq, self.seq - SNAPSHOT_LAG):
-            kept = self._states[codec.name] = encode_state(self.state(), self.position, codec)
-        return kept
+        return kept is None or kept.position.seq < max(self.recent.seq, self.seq - SNAPSHOT_LAG)
+
+    def must_encode(self, codec: Codec) -> bool:
+        """Whether `encoded_state` has so much to encode that it is better done in parts, by `keep_state`."""
+        return self._lacks_state(codec) and self.tree.live > PART_NODES
+
+    def keep_state(self, codec: Codec, encoded: EncodedState) -> None:
+        """Take a state that was encoded since it was the confirmed one."""
+        self._states[codec.name] = encoded
 
     def forget_states(self) -> None:
         """The next encoded state is that of the confirmed seq."""
         self._states.clear()
-
-
-def tree_of(loaded: LoadedTree) -> Tree:
-    """The tree of what storage loaded."""
-    tree = Tree(HeldDetails(loaded.details, loaded.detail_marks))
-    for row in loaded.nodes:
-        tree.put_node(row.node.id, Held(row.node, row.marks, row.deleted))
-    for connection in loaded.connections:
-        tree.put_connection(
-            connection.connection.id, HeldConnection(connection.connection, connection.marks, connection.deleted)
-        )
-    return tree

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 from msgspec import structs
 
@@ -23,8 +25,12 @@ class EncodedState(msgspec.Struct, frozen=True):
 
 
 def encode_state(state: State, position: Position, codec: Codec) -> EncodedState:
+    """All of it at once."""
+    return EncodedState(position, tuple(encoded_parts(state, codec)))
+
+
+def encoded_parts(state: State, codec: Codec) -> Iterator[msgspec.Raw]:
     """Parts of at most FRAME_BYTES, except where a single node is larger."""
-    parts: list[msgspec.Raw] = []
     waiting = _shares(state)
     while waiting:
         nodes, connections = waiting.pop()
@@ -32,8 +38,7 @@ def encode_state(state: State, position: Position, codec: Codec) -> EncodedState
         if len(part) > FRAME_BYTES and len(nodes) + len(connections) > 1:
             waiting += _halves(nodes, connections)
         else:
-            parts.append(msgspec.Raw(part))
-    return EncodedState(position, tuple(parts))
+            yield msgspec.Raw(part)
 
 
 def _shares(state: State) -> list[Share]:

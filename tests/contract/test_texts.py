@@ -16,13 +16,14 @@ import pytest
 from storage.bus_local import LocalBus, LocalExchange
 from sync.codec import Decoded
 from sync.effects import Text, Update
+from sync.growing import tree_of
 from sync.hub import Hub
 from sync.identity import TreeKey
 from sync.limits import Limits
 from sync.ops import Op
 from sync.ports import LoggedOp
 from sync.protocol import Edit, Mode, Result
-from sync.room import Room, tree_of
+from sync.room import Room
 from sync.text import applied
 from tests.clocks import RealClock
 from tests.contract.conftest import Bench

@@ -9,11 +9,11 @@ import msgspec
 
 from storage.memory import MemoryStore
 from sync.apply import Stamp, apply
+from sync.growing import tree_of
 from sync.history import tree_of_version
 from sync.identity import Identity, TreeKey
 from sync.ops import Op
 from sync.ports import LoggedOp
-from sync.room import tree_of
 from sync.tree import Tree
 from tests.simulation.deciding import records_of
 from tests.simulation.intent import check_intent
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.simulation.copies import Asked, Copy
     from tests.simulation.world import World
 
-SERVERS = ("create:", "respace:", "purge:", "resolve:")  # clients of ops that the server makes
+SERVERS = ("create:", "respace:", "purge:", "resolve:", "restore:", "revert:")  # clients of ops that the server makes
 
 
 class Ending:

@@ -13,9 +13,9 @@ import pytest
 from sync.codec import JSON
 from sync.commit import PATIENCE_SECONDS, RETRY_SECONDS
 from sync.errors import Unstorable
+from sync.growing import tree_of
 from sync.identity import TreeKey
 from sync.ports import Batch, Receipt, Store, Turn
-from sync.room import tree_of
 from tests.clocks import settle
 from tests.faults import Fault, FaultyStore, FaultyTurn
 from tests.hubs import Deployment, Socket, root

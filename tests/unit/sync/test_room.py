@@ -7,6 +7,7 @@ import pytest
 
 from sync import room as rooms
 from sync.codec import JSON, MSGPACK
+from sync.growing import tree_of
 from sync.identity import Author
 from sync.pending import Refusal
 from sync.ports import ClientCounter, Head, LoggedOp, Missing
@@ -232,7 +233,7 @@ def test_loading_keeps_the_trash() -> None:
     rows = {row.node.id: row for batch in bench.batches for row in batch.nodes}
     reloaded = loaded()
     reloaded.nodes += rows.values()
-    tree = rooms.tree_of(reloaded)
+    tree = tree_of(reloaded)
     assert tree.nodes["b"].deleted == 4
     assert tree.digest == bench.room.tree.digest
 
@@ -261,7 +262,7 @@ def test_loading_keeps_connections() -> None:
     again = loaded()
     again.nodes += batch.nodes
     again.connections += batch.connections
-    assert rooms.tree_of(again).digest == bench.room.tree.digest
+    assert tree_of(again).digest == bench.room.tree.digest
 
 
 def test_what_was_read_of_the_log_stays_for_the_next_edit_of_a_queue(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import snapshots
+from sync import joining, room, snapshots
 from sync.codec import JSON, MSGPACK, Codec
 from sync.identity import Position
 from sync.limits import FRAME_BYTES
 from sync.nodes import Connection, Node, State
 from sync.snapshots import EncodedState, encode_state
+from tests.clocks import settle
+from tests.hubs import Deployment, root
 
 HERE = Position("e", 1, "m")
 
@@ -69,3 +73,29 @@ def test_parts_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch, nodes: int
     assert len(encoded.parts) == parts
     assert joined(encoded, JSON) == whole
     assert encoded.position == HERE
+
+
+async def test_a_large_state_is_encoded_once_for_all_who_come_and_others_go_on(
+    one: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PART_NODES", 2)
+    monkeypatch.setattr(snapshots, "PART_NODES", 2)
+    key = await one.tree(root(), *(root(f"n{number}") for number in range(9)))
+    encoded: list[str] = []
+    parts = snapshots.encoded_parts
+
+    def counted(state: State, codec: Codec) -> Iterator[msgspec.Raw]:
+        for part in parts(state, codec):
+            encoded.append("part")
+            yield part
+
+    monkeypatch.setattr(joining, "encoded_parts", counted)
+    monkeypatch.setattr(room, "encode_state", None)  # nobody is made to wait for all of it at once
+    sockets = [one.socket(user) for user in ("ada", "bo", "eve")]
+    for socket in sockets:
+        socket.send({"type": "open", "ref": 1, "tree": key.tree})
+    await settle()
+    assert encoded == ["part"]
+    await one.clock.advance(0.1)
+    assert [socket.outbox.take("snapshot")[-1]["parts"] for socket in sockets] == [5, 5, 5]
+    assert encoded == ["part"] * 5
