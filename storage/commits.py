@@ -33,6 +33,7 @@ _COLUMNS = ", ".join(f"${place}::text::{kind}[]" for place, kind in enumerate(CO
 COMMIT = f"SELECT times, versions FROM commit_batches({_COLUMNS})"  # noqa: S608  of the names above only
 
 _LOST = Receipt(committed=False)
+_OF_FIELDS = (Update, Configure)  # a tuple: a union would be made anew for every op
 
 
 def in_order(batches: Sequence[Batch]) -> list[Batch]:
@@ -184,6 +185,6 @@ def _fields_of(effect: Effect) -> list[str] | None:
     """The paths that an op changed: what the activity row tells of its content."""
     if isinstance(effect, Text):
         return [effect.path]
-    if not isinstance(effect, Update | Configure):
+    if not isinstance(effect, _OF_FIELDS):
         return None
     return [*(effect.set or ()), *(effect.unset or ())]

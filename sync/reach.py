@@ -19,6 +19,8 @@ from sync.values import is_view_state
 
 Question = tuple[Thing, str, Marks]
 
+_WITH_WAS = (ops.Update, ops.Configure)
+
 
 def reach(tree: Tree, backlog: Backlog, edit: Sequence[Op | Malformed], client: ClientKey, oldest: int) -> int:
     """The seq after which the log must be known to judge these ops of a client; the backlog's floor where it is known
@@ -41,7 +43,7 @@ def reach(tree: Tree, backlog: Backlog, edit: Sequence[Op | Malformed], client: 
 
 def _is_asked_for(op: Op, path: str, mark: Mark, client: ClientKey) -> bool:
     """Whether the value at the base will be: someone else changed it since, and the author does not say what it was."""
-    seen = (op.was or ()) if isinstance(op, ops.Update | ops.Configure) else ()
+    seen = (op.was or ()) if isinstance(op, _WITH_WAS) else ()
     return path not in seen and mark.by_others(*client)[0] > op.base
 
 

@@ -10,6 +10,8 @@ from sync.effects import Effect, Import, Restore
 from sync.ports import Batch, ConnectionRow, LoggedOp, NodeRow
 from sync.tree import Before, Tree
 
+_WITH_NODES = (Restore, Import)
+
 
 def changed_rows(
     tree: Tree, ops: Sequence[LoggedOp], befores: Sequence[Before]
@@ -67,5 +69,5 @@ def emptied(batch: Batch) -> Batch:
 
 def number_nodes(effect: Effect, seq: int) -> None:
     """Nodes that travel inside an op carry its seq (SEMANTICS 30)."""
-    if isinstance(effect, Restore | Import):
-        effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in effect.nodes]
+    if type(effect) in _WITH_NODES:
+        effect.nodes = [msgspec.structs.replace(node, seq=seq) for node in effect.nodes]  # type: ignore[union-attr]
