@@ -26,7 +26,7 @@ def _points(xs: Iterable[int], rounds: int, run: Run) -> tuple[list[Point], list
     """Edits/s, deliveries/s, and microseconds of the server's CPU per edit at each x."""
     edits, deliveries, costs = [], [], []
     for x in xs:
-        samples = [run(x) for _ in range((rounds + 1) // 2)]
+        samples = [run(x) for _ in range(max(rounds // 2, 1))]
         edits.append(Point(x, rounded(one.edits for one in samples)))
         deliveries.append(Point(x, rounded(one.deliveries for one in samples)))
         costs.append(Point(x, rounded(one.server_cost for one in samples)))

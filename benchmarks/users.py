@@ -19,7 +19,7 @@ _SECONDS = 3  # times as long as other topics measure: people are slow
 def measure(rounds: int, seconds: float) -> Measured:
     """Half of the rounds of the other topics, three times as long each."""
     with postgres() as database, treesync(database) as server:
-        reports = [_report(server, _SECONDS * seconds) for _ in range((rounds + 1) // 2)]
+        reports = [_report(server, _SECONDS * seconds) for _ in range(max(rounds // 2, 1))]
     edits = ", ".join(f"{report['edits_per_second']:.0f}" for report in reports)
     what = f"{USERS:,} users on {reports[0]['rooms']} trees"
     errors = [float(report["unanswered"] + report["reconnects"] + report["divergence"]) for report in reports]

@@ -1,0 +1,84 @@
+"""What the benchmarks send and how they look: trees, messages, the watch on a loop, the lines of a comparison."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from benchmarks import compare
+from benchmarks.compare import Measures, Side
+from benchmarks.opening import NODES, realistic
+from benchmarks.peers import Counter, client_frame
+from benchmarks.peers_yjs.__main__ import _variable
+from benchmarks.watched import Watch
+from tests.waiting import until
+
+
+def test_a_large_tree_is_a_tree_with_content() -> None:
+    nodes = realistic(NODES)
+    assert len(nodes) == len({node["id"] for node in nodes}) == NODES
+    known = {"root"}
+    for node in nodes[1:]:
+        assert node["parent"] in known, "parents come first"
+        known.add(node["id"])
+    assert 200 < len(json.dumps(nodes)) / NODES < 400
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_token_that_two_reads_share_is_counted_once(cut: int) -> None:
+    stream = b'{"status":1},{"status":2}'
+    counter = Counter(b'"status":')
+    assert counter.feed(stream[:cut]) + counter.feed(stream[cut:]) == 2
+
+
+@pytest.mark.parametrize(("size", "head"), [(5, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)])
+def test_frames_are_masked_with_zeros(size: int, head: int) -> None:
+    frame = client_frame(b"x" * size)
+    assert frame[1] & 0x80
+    assert frame[head : head + 4] == bytes(4)
+    assert frame[head + 4 :] == b"x" * size
+
+
+@pytest.mark.parametrize(("number", "taken"), [(0, b"\0"), (127, b"\x7f"), (128, b"\x80\x01"), (300, b"\xac\x02")])
+def test_lengths_are_written_as_lib0_does(number: int, taken: bytes) -> None:
+    assert _variable(number) == taken
+
+
+async def test_the_watch_sees_a_blocked_loop() -> None:
+    watch = Watch()
+    ticking = asyncio.create_task(watch.tick(), name="watch")
+    await asyncio.sleep(0)
+    time.sleep(0.03)  # noqa: ASYNC251  that is what it is there for
+    await until(lambda: watch.longest > 0.0, "the next tick")
+    ticking.cancel()
+    with suppress(asyncio.CancelledError):
+        await ticking
+    assert watch.longest > 0.025
+
+
+def test_two_checkouts_take_turns_and_each_goes_first_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    speeds = iter([200.0, 100.0, 100.0, 200.0])
+
+    async def measured(side: Side, seconds: float) -> Measures:
+        order.append(side.checkout.name)
+        return (
+            {"edits/s": next(speeds), "only here": 1.0} if side.checkout.name == "this" else {"edits/s": next(speeds)}
+        )
+
+    monkeypatch.setitem(compare.COMPARED, "B1", measured)
+    lines = list(compare.compare("B1", [Side(Path("this"), []), Side(Path("other"), [])], 2, 1.0))
+    assert order == ["other", "this", "this", "other"]
+    assert lines == ["B1       edits/s                                100.00       200.00    0.500 (0.500-0.500) *"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"), [([1.0, 2.0], [2.0, 1.0], " 1.250 (0.500-2.000)"), ([1.0], [0.0], "-")]
+)
+def test_a_ratio_is_marked_only_where_all_rounds_agree(ours: list[float], theirs: list[float], said: str) -> None:
+    assert compare._line("B1", "edits/s", ours, theirs).endswith(said)
