@@ -91,8 +91,8 @@ async def _nodes(connection: Connection, key: TreeKey) -> list[NodeRow]:
 
 
 class _Once:
-    """What the rows of a tree say again and again, made once: of 10,000 nodes that one import made it halves the memory. All of it are
-    values that nobody changes in place."""
+    """What the rows of a tree say again and again, made once: with 10,000 nodes of one import that halves the memory.
+    All of it are values that nobody changes in place."""
 
     def __init__(self) -> None:
         texts: dict[str, str] = {}
