@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of measuring in each round")
     parser.add_argument("--quick", action="store_true", help="1 round of 1 s, written to .cache/benchmarks")
     parser.add_argument("--dry", action="store_true", help="print only")
+    parser.add_argument("--render", action="store_true", help="write RESULTS.md anew from readings.md, measure nothing")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a budget is missed")
     asked = parser.parse_args()
     if asked.quick:
@@ -45,7 +46,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found = results.load(folder / "results.json")
     failed = []
-    for name in asked.topics or TOPICS:
+    if asked.render:
+        write(found, folder)
+    for name in () if asked.render else asked.topics or TOPICS:
         if not measure(name, asked.rounds, asked.seconds, found):
             failed.append(name)
         elif not asked.dry:
@@ -84,6 +87,11 @@ def keep(known: Results, name: str, folder: Path) -> None:
         report.draw(folder, picture.name, picture.svg)
         picture.svg = ""
     results.save(known, folder / "results.json")
+    write(known, folder)
+
+
+def write(known: Results, folder: Path) -> None:
+    """RESULTS.md and its plots."""
     report.write(known, folder, report.readings((HERE / "readings.md").read_text(encoding="utf-8")))
 
 
