@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 
 from server.auth import mint
+from sync.identity import TenantRole
 from tests.clocks import RealClock
 from tests.waiting import POLL_SECONDS
 
@@ -38,8 +39,8 @@ class Command:
         self.output = output
         self.url = f"http://127.0.0.1:{port}"
 
-    def token(self, user: str = "ada", tenant: str = "acme") -> str:
-        return mint(SECRET, tenant=tenant, user=user, expires_at=RealClock().now() + 600)
+    def token(self, user: str = "ada", tenant: str = "acme", role: TenantRole = "member") -> str:
+        return mint(SECRET, tenant=tenant, user=user, role=role, expires_at=RealClock().now() + 600)
 
     async def ask(self, method: str, path: str, body: Any = None, *, bearer: str = "") -> httpx2.Response:
         async with httpx2.AsyncClient(base_url=self.url) as client:

@@ -59,6 +59,7 @@ async def test_answers_are_kept_until_they_change(app: Running) -> None:
 
 
 async def test_a_persons_progress_counts_what_he_did(app: Running) -> None:
+    """[PG10]"""
     child = {"id": "b", "parent": "root", "type": "metric", "title": "B"}
     tree = await app.tree(nodes=[{"id": "root", "type": "objective", "title": "G"}, child])
     imported = [{"id": f"m{one}", "type": "metric", "title": "M"} for one in range(3)]
@@ -75,7 +76,8 @@ async def test_a_persons_progress_counts_what_he_did(app: Running) -> None:
 
 
 @pytest.mark.parametrize("what", ["progress", "analytics"])
-async def test_p10_nobody_but_oneself_and_an_admin_is_told(app: Running, what: str) -> None:
+async def test_pg10_nobody_but_oneself_and_an_admin_is_told(app: Running, what: str) -> None:
+    """[PG10]"""
     await app.tree()
     await app.tree(user="bo")
     other = await app.ask("GET", f"/api/v1/users/ada/{what}", user="bo")

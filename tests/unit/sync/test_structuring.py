@@ -51,7 +51,18 @@ def test_st2_the_example_of_the_source_document() -> None:
     assert one["ai_context"]["business_domain"] == "user_engagement"
     assert "engagement" in one["ai_context"]["terms"]
     assert 0 < one["ai_context"]["priority_score"] <= 1
-    assert raw["metadata"]["completion_rate"] == 0.25
+    assert "active_users" in " ".join(one["ai_context"]["keywords"]), one["ai_context"]["keywords"]
+    assert (raw["tree_id"], raw["user_id"], raw["seq"]) == (3, "ada", 9)
+    assert raw["metadata"] == {
+        "name": "T",
+        "description": "",
+        "discovery_phase": "strategy",
+        "is_template": False,
+        "created_at": "2026-01-05T10:00:00Z",
+        "last_modified": "2026-01-06T10:00:00Z",
+        "total_nodes": 4,
+        "completion_rate": 0.25,
+    }
 
 
 def test_st3_drawn_trees_all_fit_the_published_schema() -> None:

@@ -1,0 +1,189 @@
+"""Projections and analytics on PostgreSQL: what stands in the columns, by which indexes it is found, who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from storage import analytics, structure_rows, structures
+from storage.analytics import PostgresAnalytics
+from storage.database import Database
+from storage.postgres import PostgresStore
+from storage.projecting import made_with, projected
+from storage.structure_jobs import structure_jobs
+from storage.structures import PostgresStructures
+from sync.node_templates import standard_templates
+from sync.protocol import ActivityEvent
+from tests.batches import author, node
+from tests.integration.storage.filled import new_tenant, new_tree
+from tests.postgres_servers import PostgresServer, opened
+
+COLUMNS = """
+SELECT tree_structure, nodes_data, connections_data, completion_status, user_metrics, ai_metadata, projected_epoch,
+    projected_seq, processing_version, last_ai_processed_at
+FROM impact_trees WHERE tenant_id = $1 AND id = $2
+"""
+HEADS = "SELECT xmin::text, ctid::text FROM tree_heads WHERE tenant_id = $1 AND tree_id = $2"
+HOLD = "SELECT 1 FROM impact_trees WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
+
+
+async def columns(database: Database, tenant: str, tree: int) -> dict[str, Any]:
+    async with database.transaction(tenant) as connection:
+        row = await connection.fetchrow(COLUMNS, tenant, tree)
+    assert row is not None
+    return {name: _read(value) for name, value in row.items()}
+
+
+def _read(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value[:1] in "{[" else value
+
+
+async def test_every_projection_stands_in_its_column(postgres_database: Database) -> None:
+    """[ST1] Stamped with its position; what each person did is counted once, however often it is looked at."""
+    writer = await new_tree(postgres_database)
+    store, kept = PostgresStore(postgres_database), PostgresStructures(postgres_database)
+    key = writer.key
+    for number in range(3):
+        writer.insert(node(f"n{number}", "root"))
+        batch = writer.cut()
+        [receipt] = await store.commit([batch])
+        writer.settle(batch, receipt)
+        event = ActivityEvent(id=f"e{number}", kind="node_viewed", duration_ms=500)
+        await store.log_activity(key, author("bo"), [event])
+        await kept.refresh(key.tenant, since=None)
+    now = await columns(postgres_database, key.tenant, key.tree)
+    assert (now["projected_epoch"], now["projected_seq"]) == ("e1", writer.head.seq)
+    assert now["tree_structure"]["root_nodes"] == ["root"]
+    assert set(now["nodes_data"]) == {"root", "left", "right", "n0", "n1", "n2"}
+    assert now["connections_data"]["edges"][0]["id"] == "link"
+    assert now["completion_status"]["total_nodes"] == 6
+    metrics = now["user_metrics"]
+    assert metrics["ada"] == {"nodes_created": 6, "edits": writer.head.seq, "time_spent_ms": 0}
+    assert metrics["bo"] == {"nodes_created": 0, "edits": 0, "time_spent_ms": 1500}
+    assert now["ai_metadata"]["evolution"][-1]["total_nodes"] == 6
+
+
+async def test_a_refresh_touches_no_head_and_waits_for_no_commit(postgres_database: Database) -> None:
+    """[ST1]"""
+    writer = await new_tree(postgres_database)
+    key, kept = writer.key, PostgresStructures(postgres_database)
+    async with postgres_database.transaction(key.tenant) as connection:
+        before = await connection.fetchrow(HEADS, key.tenant, key.tree)
+    async with postgres_database.transaction(key.tenant) as holder:
+        await holder.execute(HOLD, key.tenant, key.tree)
+        async with asyncio.timeout(5):
+            document = json.loads(await kept.structure(key))
+        assert document["metadata"]["total_nodes"] == 3, "given as it was made"
+        assert (await columns(postgres_database, key.tenant, key.tree))["nodes_data"] is None, "and not stored"
+    assert await kept.refresh(key.tenant, since=None) == 1
+    async with postgres_database.transaction(key.tenant) as connection:
+        assert await connection.fetchrow(HEADS, key.tenant, key.tree) == before
+
+
+async def test_an_older_projection_never_replaces_a_newer_one(postgres_database: Database) -> None:
+    """[ST1]"""
+    writer = await new_tree(postgres_database)
+    key, kept = writer.key, PostgresStructures(postgres_database)
+    templates = standard_templates()
+    behind = await kept._behind(key.tenant, templates, None, [key.tree])
+    async with postgres_database.transaction(key.tenant) as connection:
+        [old] = await structure_rows.read_subjects(connection, key.tenant, [key.tree])
+    writer.insert(node("n1", "root"))
+    assert (await PostgresStore(postgres_database).commit([writer.cut()]))[0].committed
+    await kept._project(key.tenant, templates, behind)
+    made = projected(old.subject, templates, *old.known())
+    async with postgres_database.transaction(key.tenant) as connection:
+        await structures._store(connection, key.tenant, templates, [made])
+    assert (await columns(postgres_database, key.tenant, key.tree))["projected_seq"] == writer.head.seq + 1
+
+
+async def test_the_jobs_bring_every_tenant_level(postgres_database: Database) -> None:
+    writers = [await new_tree(postgres_database, new_tenant()) for _ in range(2)]
+    recent, everything = structure_jobs(postgres_database, PostgresStructures(postgres_database))
+    assert (await recent.work(datetime.now(UTC), True))["trees"] == 0
+    assert (await columns(postgres_database, writers[0].key.tenant, writers[0].key.tree))["nodes_data"] is None
+    assert (await recent.work(datetime.now(UTC) + timedelta(days=2), False))["trees"] == 0
+    assert (await everything.work(datetime.now(UTC), False))["trees"] >= 2
+    for writer in writers:
+        assert (await columns(postgres_database, writer.key.tenant, writer.key.tree))["nodes_data"] is not None
+
+
+MANY = """
+INSERT INTO tenants (tenant_id) VALUES ('many');
+INSERT INTO users (tenant_id, user_id) SELECT 'many', 'u' || n FROM generate_series(0, 199) AS n;
+INSERT INTO impact_trees (tenant_id, id, user_id, name, updated_at, updated_hour, last_ai_processed_at)
+SELECT 'many', n, 'u' || n % 200, 'T', moment, date_trunc('hour', moment, 'UTC'),
+    CASE WHEN n % 100 > 0 THEN moment + interval '1 hour' END
+FROM generate_series(1, 20000) AS n, LATERAL (SELECT now() - n * interval '10 minutes' AS moment) AS m;
+INSERT INTO tree_heads (tenant_id, tree_id, epoch) SELECT 'many', n, 'e1' FROM generate_series(1, 20000) AS n;
+INSERT INTO tree_terms (tenant_id, tree_id, term, node_count, nodes)
+SELECT 'many', n, 'term' || t, 1, '{a}' FROM generate_series(1, 20000) AS n, generate_series(n % 20, n % 20 + 1) AS t;
+INSERT INTO user_activities (tenant_id, user_id, created_at, tree_id, activity_type)
+SELECT 'many', 'u' || n % 200, now() - n * interval '1 minute', n % 20000, 'node_edited'
+FROM generate_series(1, 40000) AS n;
+ANALYZE;
+"""
+
+
+async def test_each_question_is_answered_by_its_index(postgres_server: PostgresServer) -> None:
+    """[ST4, ST7] Under the policies, in a tenant of 20,000 trees."""
+    dsn = await postgres_server.fresh()
+    owner = await asyncpg.connect(dsn)
+    await owner.execute(MANY)
+    await owner.close()
+    ago, lease, stamp = datetime.now(UTC) - timedelta(days=130), timedelta(minutes=15), made_with(standard_templates())
+    wanted = {
+        "impact_trees_never_processed": (structures.CLAIM_NEW, "many", 9, "w", lease),
+        "Backward using impact_trees_of_tenant": (structures.CLAIM_OLD, "many", 9, "w", lease, ago),
+        "tree_terms_of_term": (structures.WITH_TERM, "many", "term3", 0, 9, False, "u3"),
+        "impact_trees_pkey": (structures.DOCUMENTS, "many", [7], stamp),
+        "impact_trees_of_tenant": (structure_rows.BEHIND, "many", stamp, datetime.now(UTC), None),
+        "impact_trees_of_owner": (analytics.TREES, "many", "u3"),
+        "tenant_id_user_id_created_at_idx": (analytics.DAYS, "many", "u3", 30),
+    }
+    async with opened(dsn) as database, database.transaction("many") as connection:
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        for index, (query, *arguments) in wanted.items():
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}", *arguments))
+            assert index in plan, plan
+            assert "Seq Scan on impact_trees" not in plan, plan
+            assert "Seq Scan on tree_terms" not in plan, plan
+
+
+async def test_behind_a_policy_an_index_on_jsonb_is_of_no_use(postgres_server: PostgresServer) -> None:
+    """Why terms have rows of their own: the owner, whom no policy binds here, is served by it, the server is not."""
+    dsn = await postgres_server.fresh()
+    owner = await asyncpg.connect(dsn)
+    await owner.execute("CREATE INDEX anywhere ON impact_trees USING gin (ai_metadata); SET enable_seqscan = off")
+    asked = 'EXPLAIN SELECT id FROM impact_trees WHERE ai_metadata @> \'{"terms": {"churn": 1}}\''
+    assert "anywhere" in "\n".join(row[0] for row in await owner.fetch(asked))
+    await owner.close()
+    async with opened(dsn) as database, database.transaction("many") as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        assert "anywhere" not in "\n".join(row[0] for row in await connection.fetch(asked))
+
+
+async def test_a_persons_numbers(postgres_database: Database) -> None:
+    writer = await new_tree(postgres_database)
+    tenant, numbers = writer.key.tenant, PostgresAnalytics(postgres_database)
+    first = await numbers.stamp(tenant, "ada")
+    assert await numbers.stamp(tenant, "ada") == first
+    assert await numbers.stamp(tenant, "nobody") is None
+    assert await numbers.stamp("somebody-else", "ada") is None
+    event = ActivityEvent(id="e1", kind="node_viewed", duration_ms=700)
+    await PostgresStore(postgres_database).log_activity(writer.key, author(), [event])
+    assert await numbers.stamp(tenant, "ada") != first
+    progress = await numbers.progress(tenant, "ada", days=2)
+    [day] = progress.series
+    assert (day.events, day.time_spent_ms, progress.time_spent_ms, progress.trees) == (1, 700, 700, 1)
+    before = await numbers.analytics(tenant, "ada")
+    assert before.node_type_distribution == {"opportunity": 3}, "from the rows"
+    await PostgresStructures(postgres_database).refresh(tenant, since=None)
+    assert await numbers.stamp(tenant, "ada") != first
+    assert await numbers.analytics(tenant, "ada") == before, "from the projections"
+    nobody = await numbers.analytics(tenant, "nobody")
+    assert (nobody.total_trees, nobody.last_activity, nobody.node_type_distribution) == (0, None, {})
