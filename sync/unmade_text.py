@@ -112,10 +112,8 @@ class Field:
 
     def unmake(self, was: Any, now: Any, delta: Delta | None) -> None:
         """A change that shall never have been made."""
-        if delta is None and is_text(was) and is_text(now):
+        if delta is None:  # what is no text counts as the empty one
             delta = difference(text_of(was), text_of(now))
-        if delta is None:
-            delta = [-len(text_of(was))] if text_of(was) else []
         self._over(was).change(delta, unmade=True)
 
     def keep(self, was: Any, now: Any, delta: Delta | None, by: str, seq: int) -> None:

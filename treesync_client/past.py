@@ -1,4 +1,4 @@
-"""A tree's past, by HTTP: its versions, what changed, and going back (PROTOCOL.md HI). Answers are the server's JSON."""
+"""A tree's past, by HTTP (PROTOCOL.md HI): its versions, what changed, and going back. Answers are JSON as it comes."""
 
 from __future__ import annotations
 

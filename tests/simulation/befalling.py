@@ -168,6 +168,11 @@ class Befalling:
         if key.tree not in self._world.doomed:
             self._world.deciding.purge(key)
 
+    def _go_back(self) -> None:
+        key = self._key()
+        if key.tree not in self._world.doomed:
+            self._world.going_back.go_back(key)
+
     def _freeze(self) -> None:
         key = self._key()
         self._set_frozen(key, True)

@@ -29,6 +29,7 @@ from tests.simulation.client import Client
 from tests.simulation.copies import Copy
 from tests.simulation.deciding import Deciding
 from tests.simulation.faults import FaultyBus, FaultyStore, Weather
+from tests.simulation.going_back import GoingBack
 from tests.simulation.loop import Owner, SimulatedClock, SimulatedLoop
 from tests.simulation.network import codec_of
 from tests.simulation.plan import SMALL, TENANT, Plan
@@ -78,6 +79,7 @@ class World:
         self.directory = MemoryDirectory(self.database)
         self.checks = Checks(self)
         self.deciding = Deciding(self)
+        self.going_back = GoingBack(self)
         self.instances: list[Instance] = []
         self.clients: list[Client] = []
         self.askers: dict[str, Asker] = {}

@@ -194,6 +194,16 @@ def test_a_person_is_taken_out_of_a_text() -> None:
     assert [(met.path, met.by, met.kept) for met in planned.collisions] == [("title", "ada", True)]
 
 
+@pytest.mark.parametrize("values", [[1, "typed", "x"], ["a", None, "b"], ["text", 2, "words", [3]], [True, "", 0]])
+def test_a_field_that_was_text_and_something_else_is_as_it_was(values: list[Any]) -> None:
+    one = pair()
+    one.ask({"op": "update", "node": "a", "set": {"metadata.k": "before"}})
+    for value in values:
+        one.ask({"op": "update", "node": "a", "set": {"metadata.k": value}}, who="bo")
+    reverted(one, user="bo")
+    assert one.tree.nodes["a"].node.metadata == {"k": "before"}
+
+
 def test_a_value_that_another_has_set_since_stands() -> None:
     """[HI18]"""
     one = pair()
