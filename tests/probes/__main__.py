@@ -15,6 +15,9 @@ from tests.probes.attack import Attack
 from tests.probes.victim import attacked
 
 
+ROUND = 2_000  # probes between two lines of progress
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.probes", description=__doc__)
     parser.add_argument("--probes", type=int, default=100_000)
@@ -35,8 +38,10 @@ async def _run(probes: int, seed: int) -> tuple[Attack, bool]:
     async with attacked() as scene:
         before = await scene.fingerprint()
         attack = Attack(scene.instance, scene.victim, await scene.described(), seed)
-        await attack.by_http(probes // 2)
-        await attack.by_socket(probes - probes // 2)
+        while attack.probes < probes:
+            await attack.by_http(ROUND // 2)
+            await attack.by_socket(ROUND // 2)
+            print(f"{attack.probes} probes, {len(attack.leaks)} leaks", flush=True)
         return attack, await scene.fingerprint() != before
 
 
