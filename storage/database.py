@@ -31,6 +31,7 @@ TENANTS = "SELECT tenant_id FROM tenants ORDER BY tenant_id"
 # data exceptions, violated constraints, program limits (an index row or a statement too large)
 _REFUSALS = ("22", "23", "54")
 _CHECK = "23514"
+_DISTRUSTED = (asyncpg.ReadOnlySQLTransactionError, TimeoutError)
 # a bug of ours, which no retry cures: syntax, missing objects and rights
 _BUGS = ("42", "0A", "2F")
 
@@ -118,16 +119,19 @@ class Database:
         try:
             yield connection
         except Unavailable as error:
-            await self._leave_standby(error)
+            await self._distrust(error)
             raise
         finally:
             with translated():
                 await self._pool.release(connection)
 
-    async def _leave_standby(self, error: Unavailable) -> None:
-        """A server that takes no writes may be a standby now, which nobody will cut off: every connection is made anew
-        when it is next asked for, wherever its name points by then."""
-        if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError) and self._pool is not None:
+    async def _distrust(self, error: Unavailable) -> None:
+        """Make every connection anew when it is next asked for, wherever the name points by then. What took no writes
+        may be a standby now, which nobody will cut off; what did not answer in time may be a host that is gone, and
+        the other connections to it would be found out one by one, each after as long."""
+        if isinstance(error.__cause__, _DISTRUSTED) and self._pool is not None:
+            for lane in self._free:
+                lane.drop()
             await self._pool.expire_connections()
 
     @asynccontextmanager
@@ -181,7 +185,7 @@ class Database:
                 with translated():
                     return await lane.run(statement, arguments)
             except Unavailable as error:
-                await self._leave_standby(error)
+                await self._distrust(error)
                 raise
             finally:
                 self._free.append(lane)
@@ -205,7 +209,7 @@ class Lane:
                 prepared = self._prepared[statement] = await connection.prepare(statement)
             return _only(await prepared.fetchrow(*arguments, timeout=self._settings.command))
         except asyncpg.ReadOnlySQLTransactionError:
-            self.drop()  # see Database._leave_standby
+            self.drop()  # see Database._distrust
             raise
         except asyncpg.PostgresError:
             raise  # the connection says no and lives on, or is found closed next time
