@@ -14,7 +14,6 @@ import time
 from tests.probes.attack import Attack
 from tests.probes.victim import attacked
 
-
 ROUND = 2_000  # probes between two lines of progress
 
 
