@@ -24,8 +24,8 @@ from benchmarks.sampling import Stack, record
 
 READ, DECODE, ADMIT, JUDGE = "read frames", "decode", "authorise and admit", "judge and apply"
 COLUMNS, DRIVER, LOOP, SETTLE = "commit: columns", "commit: driver", "commit loop", "settle and encode"
-WRITE, REST, DATABASE = "write to sockets", "event loop and rest", "PostgreSQL"
-STEPS = (READ, DECODE, ADMIT, JUDGE, COLUMNS, DRIVER, LOOP, SETTLE, WRITE, REST)
+WRITE, BESIDE, REST, DATABASE = "write to sockets", "beside edits", "event loop and rest", "PostgreSQL"
+STEPS = (READ, DECODE, ADMIT, JUDGE, COLUMNS, DRIVER, LOOP, SETTLE, WRITE, BESIDE, REST)
 
 _LOOP_TURNS = "uv_run (core.c)"  # libuv's loop: what is outside it is the same in all stacks
 
@@ -41,6 +41,7 @@ _RULES: tuple[tuple[str, str | None, str], ...] = (
     ("sync/recent.py", None, SETTLE),
     ("sync/answers.py", None, SETTLE),
     ("sync/delivery.py", None, SETTLE),
+    ("sync/telling.py", None, SETTLE),
     ("server/connection.py", "send", SETTLE),
     ("server/connection.py", None, ADMIT),
     ("server/limits.py", None, ADMIT),
@@ -52,11 +53,18 @@ _RULES: tuple[tuple[str, str | None, str], ...] = (
     ("sync/cut.py", None, JUDGE),
     ("sync/judge", None, JUDGE),
     ("sync/apply.py", None, JUDGE),
+    ("sync/keeping.py", None, JUDGE),
+    ("sync/records.py", None, JUDGE),
     ("sync/rows.py", None, JUDGE),
     ("sync/reach.py", None, JUDGE),
     ("sync/commit.py", None, LOOP),
     ("sync/exchange.py", None, LOOP),
+    ("sync/progress", None, BESIDE),
+    ("sync/tallies.py", None, BESIDE),
+    ("sync/keeper.py", None, BESIDE),
+    ("sync/housekeeping.py", None, BESIDE),
     ("storage/commits.py", None, COLUMNS),
+    ("storage/array_literals.py", None, COLUMNS),
     ("storage/json_values.py", None, COLUMNS),
     ("storage/", None, DRIVER),
     ("asyncpg/", None, DRIVER),

@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 52, 56  # around the field of a chart
 _BAR, _GAP = 46, 26  # of stacked bars
 # Okabe and Ito's colours ("Color Universal Design", 2008), which people with any colour vision tell apart; black and
-# yellow, which one of the two grounds swallows, are left out; four of other hues follow for charts of many parts
+# yellow, which one of the two grounds swallows, are left out; five of other hues follow for charts of many parts
 COLOURS = (
     "#0072b2",
     "#d55e00",
@@ -25,6 +25,7 @@ COLOURS = (
     "#117733",
     "#aa4466",
     "#6b8e9e",
+    "#b8860b",
 )
 _STYLE = """<style>
 svg { font: 13px system-ui, sans-serif; }
