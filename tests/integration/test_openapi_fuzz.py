@@ -45,6 +45,9 @@ MEANT: dict[str, dict[str, Any]] = {  # what is hardly ever met by chance: a mom
     "compare_tree": {"query": {"from": "seq:1"}},
     "restore_tree": {"body": {"request": "r1", "to": {"seq": 1}}},
     "revert_tree": {"body": {"request": "r1", "user": "bo"}},
+    "import_tree": {"query": {}, "body": {"name": "T"}, "media_type": "application/json"},
+    "export_tree": {"query": {}},
+    "copy_tree": {"body": {}},
 }
 Cases = st.SearchStrategy[Case[Any]]
 Operation = APIOperation[Any, Any, Any, Any]
@@ -105,7 +108,9 @@ def cases_of(operation: Operation, mode: GenerationMode, known: dict[str, Any]) 
     taken = {name: value for name, value in known.items() if f"{{{name}}}" in operation.path}
     anything = operation.as_strategy(mode)
     meant = MEANT.get(operation.definition.raw["operationId"], {}) if mode is POSITIVE else {}
-    return st.one_of(operation.as_strategy(mode, path_parameters=taken, **meant), anything) if taken else anything
+    return (
+        st.one_of(operation.as_strategy(mode, path_parameters=taken, **meant), anything) if taken or meant else anything
+    )
 
 
 def ask_all(cases: Cases, checks: list[CheckFunction], url: str, bearer: str) -> set[int]:
