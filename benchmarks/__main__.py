@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import costs, growth, report, results, users
 from benchmarks.budgets import BUDGETS
-from benchmarks.machine import CHECKOUT, LOAD_CORE, describe, pin
+from benchmarks.machine import CHECKOUT, LOAD_CORE, describe, pin, unwind_when_stopped
 from benchmarks.results import Measured, Results
 
 HERE = Path(__file__).parent
@@ -42,6 +42,7 @@ def main() -> None:
     if asked.quick:
         asked.rounds, asked.seconds = 1, 1.0
     pin(LOAD_CORE)
+    unwind_when_stopped()
     folder = QUICK if asked.quick else HERE
     folder.mkdir(parents=True, exist_ok=True)
     found = results.load(folder / "results.json")

@@ -24,7 +24,17 @@ import uvloop
 
 from benchmarks import replay, scenarios
 from benchmarks.figures import percentile, ratio
-from benchmarks.machine import CHECKOUT, LOAD_CORE, SERVER_CORE, Server, pin, postgres, redis, treesync
+from benchmarks.machine import (
+    CHECKOUT,
+    LOAD_CORE,
+    SERVER_CORE,
+    Server,
+    pin,
+    postgres,
+    redis,
+    treesync,
+    unwind_when_stopped,
+)
 
 Measures = dict[str, float]
 # run in the checkout that is measured, with its own modules
@@ -168,6 +178,7 @@ def main() -> None:
     if not (asked.other / "server").is_dir():
         parser.error(f"{asked.other} is no checkout")
     pin(LOAD_CORE)
+    unwind_when_stopped()
     names = asked.names or ["B1", "B3", "python"]
     instances = 2 if "B11" in names else 0 if names == ["python"] else 1
     print(f"{'':8} {'':32} {'this':>12} {'other':>12}   this / other, median (lowest-highest); * every round agrees")

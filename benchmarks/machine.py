@@ -50,6 +50,11 @@ def pin(cores: set[int]) -> None:
         os.sched_setaffinity(0, cores)
 
 
+def unwind_when_stopped() -> None:
+    """Let SIGTERM end what was started, as Ctrl-C does: its default leaves servers and databases behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # 128 + SIGTERM, as shells expect
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
