@@ -65,9 +65,24 @@ class ProgressNews:
         except TreesyncError as error:
             self._log("progress.not_told", tree=place.key.tree, why=error.why)
             return
-        if counted.room is place.room and counted.seq == counted.room.seq:
+        while counted.room is place.room and counted.seq == counted.room.seq:
             with counted.room.confirmed() as tree:
                 self._give(place, counted, tree)
+            if not self._could_go_on(place):
+                return
+            await self._clock.sleep(0)  # a part at a time, with others' turns between them
+            known = self._tallies.known(place)
+            if known is None:
+                return  # the tree has gone on: what is left is told with what is new
+            counted = known
+
+    def _could_go_on(self, place: OpenRoom) -> bool:
+        """Whether somebody is owed more, and takes it."""
+        participants = place.room.participants
+        return any(
+            nodes and one in participants and _listens(participants[one])
+            for one, nodes in self._owed.get(place.key, {}).items()
+        )
 
     def _give(self, place: OpenRoom, counted: Counted, tree: Tree) -> None:
         participants, before = place.room.participants, self._owed.get(place.key, {})
@@ -78,13 +93,13 @@ class ProgressNews:
             self._tell_change(counted, tree, owed, participants)
         counted.touched, counted.anew = set(), False
         for one, nodes in owed.items():
-            if nodes:
-                _give_parts(counted, tree, nodes, participants[one])
+            if nodes and _listens(participants[one]):
+                _give_part(counted, tree, nodes, participants[one])
         newcomers = [one for one in participants.values() if one.id not in owed and _listens(one)]
         everything = _begun(counted, tree) if newcomers else []
         for one in newcomers:
             owed[one.id] = list(everything)
-            _give_parts(counted, tree, owed[one.id], one, whole=True)
+            _give_part(counted, tree, owed[one.id], one, whole=True)
 
     def _tell_change(self, counted: Counted, tree: Tree, owed: Owed, participants: Mapping[str, Participant]) -> None:
         """One frame per codec to everyone who was told all before; the others are owed these nodes too."""
@@ -105,14 +120,10 @@ def _listens(participant: Participant) -> bool:
     return participant.live and not participant.session.outbox.full
 
 
-def _give_parts(
-    counted: Counted, tree: Tree, owed: list[str], participant: Participant, *, whole: bool = False
-) -> None:
-    """Some of what one is owed, as it is now, while his socket takes it. `whole`: this is the first of all."""
-    while (owed or whole) and _listens(participant):
-        some = [owed.pop() for _ in range(min(PART_NODES, len(owed)))]
-        participant.session.send(_message(counted, tree, some, whole=whole))
-        whole = False
+def _give_part(counted: Counted, tree: Tree, owed: list[str], participant: Participant, *, whole: bool = False) -> None:
+    """Some of what one is owed, as it is now. `whole`: this is the first of all."""
+    some = [owed.pop() for _ in range(min(PART_NODES, len(owed)))]
+    participant.session.send(_message(counted, tree, some, whole=whole))
 
 
 def _begun(counted: Counted, tree: Tree) -> list[str]:

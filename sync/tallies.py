@@ -111,6 +111,8 @@ class Tallies:
         tally = Tally(templates)
         with room.confirmed() as tree:
             tally.fill(tree, owns)
+        if len(left) > _JUDGED_AT_ONCE:
+            await self._clock.sleep(0)
         # what was judged before the tree went on is judged again with the commits since
         return Counted(room, tally, began)
 
