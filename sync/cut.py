@@ -71,11 +71,12 @@ class Cut:
         backlog.watch(self.ops)
         self._ladders: Ladders | None = None  # of the texts that the edit in hand has changed
         self._merging = [WORK_OF_AN_EDIT]
-        self._shown = Shown()
+        self._shown: Shown | None = None  # by the results of the edit in hand, made where one has a record to show
+        self._asked: Asking | None = None  # for the edit in hand, but for its deltas
         self.work = 0.0  # on texts, in shares of what one edit may do
         self._counters = counters
         self._firsts = firsts
-        self._answered: dict[Numbered, tuple[Op | Malformed, Result]] = {}
+        self._answered: dict[tuple[ClientKey, int], tuple[Op | Malformed, Result]] = {}
         self._befores: list[Before] = []
         self._sources: list[Source | None] = []  # whose op each logged one is; None: the server's
         self._respace = Author(user="treesync", client=RESPACE + respace_id, via="server")
@@ -85,7 +86,7 @@ class Cut:
 
     def take(self, edit: PendingEdit, refusal: Refusal | None) -> None:
         """Judge a whole edit; its results stand in `judged`."""
-        self._ladders, self._merging, self._shown = None, [WORK_OF_AN_EDIT], Shown()
+        self._ladders, self._merging, self._shown, self._asked = None, [WORK_OF_AN_EDIT], None, None
         self._judge_all(edit, refusal)
         self.work += 1 - self._merging[0] / WORK_OF_AN_EDIT
         if self._ladders is not None:
@@ -120,7 +121,7 @@ class Cut:
         self._take_back(kept)
         for op in edit.ops:
             if op.n > counted:  # what was answered before this edit stays so
-                self._answered.pop((*edit.client, op.n), None)
+                self._answered.pop((edit.client, op.n), None)
         if last_n is None:
             self.used.pop(edit.client, None)
         else:
@@ -198,7 +199,7 @@ class Cut:
         result = self._judge(edit, place, op)
         if result.code is UNSET or result.code not in UNCONSUMED:
             self.used[edit.client] = op.n
-            self._answered[(*edit.client, op.n)] = (op, result)
+            self._answered[edit.client, op.n] = (op, result)
         return result
 
     def _last_n(self, edit: PendingEdit) -> int:
@@ -207,12 +208,11 @@ class Cut:
 
     def _duplicate(self, edit: PendingEdit, op: Op | Malformed) -> Result:
         """The first answer again; from this very batch, or as storage recalls it (P2)."""
-        key = (*edit.client, op.n)
-        answered = self._answered.get(key)
+        answered = self._answered.get((edit.client, op.n))
         if answered is not None:
             target, first = target_asked(answered[0]), msgspec.to_builtins(answered[1])
         else:
-            recalled = self._firsts.get(key)
+            recalled = self._firsts.get((*edit.client, op.n))
             if recalled is None:
                 return Result(n=op.n, status="duplicate", first={"n": op.n, "status": "unknown"})
             target, first = recalled.target, recalled.result
@@ -246,11 +246,12 @@ class Cut:
             raise Refused("stale", "still catching up; send it again")
 
     def _asking(self, edit: PendingEdit, op: Op) -> Asking:
-        ladders = None
         if type(op) is Text:
             ladders = self._ladders = self._ladders or self._ladders_over(edit, edit.ops)
-        user, client = edit.client
-        return Asking(user, client, edit.mode, self._limits, self._backlog, ladders, self._merging)
+            return Asking(*edit.client, edit.mode, self._limits, self._backlog, ladders, self._merging)
+        if self._asked is None:
+            self._asked = Asking(*edit.client, edit.mode, self._limits, self._backlog, None, self._merging)
+        return self._asked
 
     def _ladders_over(self, edit: PendingEdit, ops: Sequence[Op | Malformed]) -> Ladders:
         oldest = self.seq - self._limits.resume_ops
@@ -258,7 +259,7 @@ class Cut:
 
     def _first_of(self, client: ClientKey, n: int) -> tuple[str, int]:
         """What became of an op: the status and seq of its first answer; ("", 0) where it got none yet."""
-        answered = self._answered.get((*client, n))
+        answered = self._answered.get((client, n))
         if answered is not None:
             return answered[1].status, answered[1].seq or 0
         recalled = self._firsts.get((*client, n))
@@ -318,6 +319,7 @@ class Cut:
         else:
             record = self.keeping.set_aside((edit, place), op, content, aside)
         self._store_result(edit, op, "conflict", conflict=record.id)
+        self._shown = self._shown or Shown()
         return Result(n=op.n, status="conflict", conflict=self._shown.view(record))
 
     def _reject(self, edit: PendingEdit, op: Op | Malformed, refused: Refused) -> Result:

@@ -78,8 +78,9 @@ class Records:
 
     def begin(self, now: float) -> None:
         """A batch is cut at that time, in seconds since the epoch of Unix."""
-        for number in [one for one, record in self._closed.items() if not _grows(record, now)]:
-            self._replace(number, None)
+        if self._closed:
+            for number in [one for one, record in self._closed.items() if not _grows(record, now)]:
+                self._replace(number, None)
 
     def mark(self) -> int:
         """What `undo` takes to come back here."""
@@ -97,6 +98,8 @@ class Records:
 
     def changed(self) -> list[ConflictRecord]:
         """What this cut has changed, each record once, as it stands now."""
+        if not self._journal:  # most cuts
+            return []
         return list({change.record.id: change.record for change in self._journal}.values())
 
     def versions(self) -> list[ConflictRecord]:
