@@ -97,9 +97,9 @@ class ProgressNews:
                 _give_part(counted, tree, nodes, participants[one])
         newcomers = [one for one in participants.values() if one.id not in owed and _listens(one)]
         everything = _begun(counted, tree) if newcomers else []
-        for one in newcomers:
-            owed[one.id] = list(everything)
-            _give_part(counted, tree, owed[one.id], one, whole=True)
+        for newcomer in newcomers:
+            owed[newcomer.id] = list(everything)
+            _give_part(counted, tree, owed[newcomer.id], newcomer, whole=True)
 
     def _tell_change(self, counted: Counted, tree: Tree, owed: Owed, participants: Mapping[str, Participant]) -> None:
         """One frame per codec to everyone who was told all before; the others are owed these nodes too."""
