@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import Any, NoReturn
 
@@ -18,6 +19,7 @@ from sync.creation import first_batch
 from sync.errors import Clash, Forbidden, Invalid, NotFound, TooMany, TreesyncError, Unavailable
 from sync.hub import Hub
 from sync.identity import Author, Identity, TreeKey
+from sync.listing import TreeFilter
 from sync.moments import Moment
 from sync.nodes import Details, first_canvas_state
 from sync.ops import Configure
@@ -29,6 +31,7 @@ _ONE = "/api/v1/trees/{tree}"
 EDIT_OPS = 10_000  # by HTTP (SEMANTICS 27); one on a socket has `limits.edit_ops`
 _PAGE, _PAGE_MOST = 50, 500
 _JUDGE_INLINE = 200  # nodes; 50 µs each. A larger tree is judged in a thread
+_MOST_NODES = 1_000_000  # a bound for the number that is asked for
 _TOKEN = 16  # hex characters: 64 random bits tell requests and epochs apart
 
 
@@ -67,6 +70,11 @@ class Trees:
                 query=(
                     Parameter("limit", "integer", f"lines of a page, at most {_PAGE_MOST}", 1, _PAGE_MOST),
                     Parameter("before", "string", "`next` of the page before"),
+                    Parameter("name", "string", "stands somewhere in the tree's name, in any case"),
+                    Parameter("template", "string", "`true`: templates alone; `false`: none"),
+                    Parameter("phase", "string", "`discovery_phase` of the tree"),
+                    Parameter("min_nodes", "integer", "so many nodes or more", 0, _MOST_NODES),
+                    Parameter("updated_since", "string", "an RFC 3339 time"),
                 ),
             ),
         ]
@@ -139,7 +147,7 @@ class Trees:
     async def page(self, call: Call) -> Answer:
         limit = call.number("limit", default=_PAGE, least=1, most=_PAGE_MOST) or _PAGE
         before = call.request.query_params.get("before")
-        trees = await self._directory.trees(call.identity, limit=limit, before=before)
+        trees = await self._directory.trees(call.identity, limit=limit, before=before, only=_filter(call))
         following = f"{trees[-1].updated_at}|{trees[-1].id}" if len(trees) == limit else None
         return Answer(TreePage(trees=trees, next=following))
 
@@ -216,6 +224,33 @@ class Trees:
     def _author(self, call: Call, client: str) -> Author:
         address = kept(call.address, self._keep)
         return Author(user=call.identity.user, client=client, address=address, user_agent=call.user_agent)
+
+
+def _filter(call: Call) -> TreeFilter:
+    """Raises Invalid."""
+    asked = call.request.query_params
+    template, since = asked.get("template"), asked.get("updated_since")
+    if template not in (None, "true", "false"):
+        raise Invalid("`template` is true or false")
+    if any("\x00" in text for text in asked.values()):
+        raise Invalid("U+0000 stands in no tree")
+    return TreeFilter(
+        name=asked.get("name"),
+        is_template=None if template is None else template == "true",
+        phase=asked.get("phase"),
+        least_nodes=call.number("min_nodes", default=None, least=0, most=_MOST_NODES),
+        updated_since=None if since is None else _moment(since),
+    )
+
+
+def _moment(said: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        moment = datetime.min
+    if moment.tzinfo is None or not 1970 <= moment.year < 9999:  # nothing was updated before, and no zone overflows
+        raise Invalid("`updated_since` is an RFC 3339 time with its zone")
+    return moment
 
 
 def _fields(wanted: TreeChange) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sync.access import role_in
 from sync.conflict_records import ConflictRecord, OwnConflict
 from sync.errors import Invalid, NotFound, Unavailable
 from sync.identity import Author, Identity, TreeKey
+from sync.listing import EVERY_TREE, TreeFilter
 from sync.ports import Batch, Rights, TreeSummary, Visibility
 from sync.protocol import Role
 from sync.trash import Overdue, Trashed
@@ -64,6 +65,9 @@ WHERE t.tenant_id = $1 AND t.deleted_at IS NULL
 # Each branch walks an index that ends in updated_hour and stops after a page, whatever else the tenant holds; the hour
 # changes once per hour, so that an edit leaves the indexes alone. `$3, $4` is the last line of the page before.
 _PAGE = """
+    AND ($6::text IS NULL OR position(lower($6) IN lower(name)) > 0) AND ($7::boolean IS NULL OR is_template = $7)
+    AND ($8::text IS NULL OR discovery_phase = $8) AND ($9::integer IS NULL OR node_count >= $9)
+    AND ($10::timestamptz IS NULL OR updated_at >= $10)
     AND (updated_hour, updated_at, id) < (date_trunc('hour', $3::timestamptz, 'UTC'), $3, $4)
     ORDER BY updated_hour DESC, updated_at DESC, id DESC LIMIT $5
 """
@@ -110,11 +114,14 @@ class PostgresDirectory:
                 raise Unavailable("the first commit of a new tree did not land")
             return key
 
-    async def trees(self, identity: Identity, *, limit: int, before: str | None = None) -> list[TreeSummary]:
+    async def trees(
+        self, identity: Identity, *, limit: int, before: str | None = None, only: TreeFilter = EVERY_TREE
+    ) -> list[TreeSummary]:
+        wanted = (only.name, only.is_template, only.phase, only.least_nodes, only.updated_since)
         moment, number = (END_OF_TIME, LARGEST) if before is None else _cursor(before)
         statement = VISIBLE_TO_ADMIN if identity.role == "admin" else VISIBLE
         async with self._database.transaction(identity.tenant, readonly=True) as connection:
-            rows = await connection.fetch(statement, identity.tenant, identity.user, moment, number, limit)
+            rows = await connection.fetch(statement, identity.tenant, identity.user, moment, number, limit, *wanted)
         return [_summary(row, identity) for row in rows]
 
     async def summary(self, identity: Identity, tree: int) -> TreeSummary:

@@ -14,6 +14,7 @@ from sync.access import role_in
 from sync.conflict_records import ConflictRecord, OwnConflict
 from sync.errors import Invalid, NotFound
 from sync.identity import Author, Identity, TreeKey
+from sync.listing import EVERY_TREE, TreeFilter
 from sync.ports import Batch, Head, Rights, TreeSummary, Visibility
 from sync.protocol import Role
 from sync.trash import Overdue, Trashed
@@ -42,8 +43,11 @@ class MemoryDirectory:
         self._database.apply([batch])
         return key
 
-    async def trees(self, identity: Identity, *, limit: int, before: str | None = None) -> list[TreeSummary]:
-        lines = sorted(self._visible(identity), key=_newest_first, reverse=True)
+    async def trees(
+        self, identity: Identity, *, limit: int, before: str | None = None, only: TreeFilter = EVERY_TREE
+    ) -> list[TreeSummary]:
+        found = [line for line in self._visible(identity) if _is_wanted(line, only)]
+        lines = sorted(found, key=_newest_first, reverse=True)
         if before is not None:
             last = _cursor(before)
             lines = [line for line in lines if _newest_first(line) < last]
@@ -165,3 +169,13 @@ def _cursor(before: str) -> tuple[str, int]:
     if not updated_at or not number.isdecimal():
         raise Invalid("`before` is `updated_at|id` of the last line of a page")
     return updated_at, int(number)
+
+
+def _is_wanted(line: TreeSummary, only: TreeFilter) -> bool:
+    return (
+        (only.name is None or only.name.lower() in line.name.lower())
+        and only.is_template in (None, line.is_template)
+        and only.phase in (None, line.discovery_phase)
+        and line.node_count >= (only.least_nodes or 0)
+        and (only.updated_since is None or datetime.fromisoformat(line.updated_at) >= only.updated_since)
+    )

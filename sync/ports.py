@@ -17,6 +17,7 @@ from sync.codec import Codec
 from sync.conflict_records import ConflictReader, ConflictRecord
 from sync.effects import Effect
 from sync.identity import Author, Identity, TreeKey
+from sync.listing import EVERY_TREE, TreeFilter
 from sync.marks import Marks
 from sync.nodes import Connection, Details, Node
 from sync.protocol import ActivityEvent, Role
@@ -284,7 +285,9 @@ class Directory(ConflictReader, TrashReader, Protocol):
         transaction. `first.key.tree` is ignored: the database gives the number; `first.epoch` becomes its epoch."""
         ...
 
-    async def trees(self, identity: Identity, *, limit: int, before: str | None = None) -> list[TreeSummary]:
+    async def trees(
+        self, identity: Identity, *, limit: int, before: str | None = None, only: TreeFilter = EVERY_TREE
+    ) -> list[TreeSummary]:
         """Trees this user may see, last updated first. `before` is `updated_at|id` of the last line of a page."""
         ...
 

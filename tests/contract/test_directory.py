@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from sync.errors import NotFound, Unstorable
 from sync.identity import Identity, TreeKey
+from sync.listing import TreeFilter
 from sync.ports import Visibility
 from sync.protocol import Role
 from tests.batches import author, first_batch
@@ -99,6 +102,43 @@ async def test_the_list_shows_the_last_updated_first_in_pages(bench: Bench) -> N
         seen += [line.name for line in page]
         before = f"{page[-1].updated_at}|{page[-1].id}"
     assert seen == ["two", "four", "three", "one"]
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (TreeFilter(), ["Größer", "Small 50%"]),
+        (TreeFilter(name="GRö"), ["Größer"]),
+        (TreeFilter(name="%"), ["Small 50%"]),
+        (TreeFilter(name="none"), []),
+        (TreeFilter(is_template=False), ["Größer", "Small 50%"]),
+        (TreeFilter(is_template=True), []),
+        (TreeFilter(phase="strategy"), ["Größer", "Small 50%"]),
+        (TreeFilter(phase="growth"), []),
+        (TreeFilter(least_nodes=3), ["Größer"]),
+        (TreeFilter(least_nodes=2, name="small"), ["Small 50%"]),
+    ],
+)
+async def test_a_list_shows_what_it_is_asked_for(bench: Bench, only: TreeFilter, expected: list[str]) -> None:
+    smaller = await bench.create(name="Small 50%")
+    smaller.delete("left")
+    await bench.land(smaller)
+    await bench.pass_time(1)
+    await bench.create(name="Größer")
+    found = await bench.directory.trees(bench.identity(), limit=10, only=only)
+    assert [line.name for line in found] == expected
+
+
+async def test_a_list_of_what_was_updated_since(bench: Bench) -> None:
+    first = await bench.create(name="first")
+    await bench.pass_time(1)
+    later = await bench.create(name="later")
+    identity = bench.identity()
+    since = datetime.fromisoformat((await bench.directory.summary(identity, later.key.tree)).updated_at)
+    for moment, expected in ((since, ["later"]), (since - timedelta(days=1), ["later", "first"])):
+        only = TreeFilter(updated_since=moment)
+        assert [line.name for line in await bench.directory.trees(identity, limit=10, only=only)] == expected
+    assert first.key != later.key
 
 
 async def test_the_list_follows_the_edits(bench: Bench) -> None:

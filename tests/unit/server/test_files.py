@@ -120,3 +120,30 @@ async def test_what_one_may_not_see_can_neither_be_copied_nor_taken_out(user: st
             copied = await app.ask("POST", f"/api/v1/trees/{number}/copies", {}, user=user, tenant=tenant)
             taken = await app.ask("GET", f"/api/v1/trees/{number}/export", user=user, tenant=tenant)
             assert (copied.status_code, taken.status_code) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("template=true", ["Pattern"]),
+        ("template=false&min_nodes=1", ["Strategy"]),
+        ("name=PAT&phase=strategy", ["Pattern"]),
+        ("updated_since=2020-01-01T00:00:00Z", ["Pattern", "Strategy"]),
+        ("updated_since=9998-01-01T00:00:00%2B02:00", []),
+        ("min_nodes=2", []),
+    ],
+)
+async def test_a_list_is_filtered(query: str, expected: list[str]) -> None:
+    async with running() as app:
+        await app.tree()
+        await app.tree(name="Pattern", is_template=True)
+        found = (await app.ask("GET", f"/api/v1/trees?{query}")).json()["trees"]
+        assert sorted(line["name"] for line in found) == expected
+
+
+@pytest.mark.parametrize(
+    "query", ["template=yes", "updated_since=now", "updated_since=2026-01-01", "min_nodes=-1", "name=%00"]
+)
+async def test_a_filter_that_is_none_is_refused(query: str) -> None:
+    async with running() as app:
+        assert (await app.ask("GET", f"/api/v1/trees?{query}")).status_code == 422
