@@ -45,6 +45,7 @@ MEANT: dict[str, dict[str, Any]] = {  # what is hardly ever met by chance: a mom
     "compare_tree": {"query": {"from": "seq:1"}},
     "restore_tree": {"body": {"request": "r1", "to": {"seq": 1}}},
     "revert_tree": {"body": {"request": "r1", "user": "bo"}},
+    "list_trees": {"query": {"limit": 5}},
     "import_tree": {"query": {}, "body": {"name": "T"}, "media_type": "application/json"},
     "export_tree": {"query": {}},
     "copy_tree": {"body": {}},
