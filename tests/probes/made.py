@@ -83,7 +83,7 @@ class Maker:
         body = None
         if "requestBody" in operation:
             [content] = [*operation["requestBody"]["content"].values()][:1]
-            body = self.value(content["schema"])
+            body = self.value(content.get("schema", {"type": "object"}))
         return Asked(f"{method} {path}", method, pieces, query, body)
 
     def _piece(self, piece: str) -> Any:

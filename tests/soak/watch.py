@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import time
 from collections.abc import Sequence
@@ -46,15 +47,17 @@ class Watch:
         connection = await asyncpg.connect(self._dsn)
         try:
             while time.monotonic() < end:
-                await self.look(connection)
+                with contextlib.suppress(httpx2.HTTPError):  # on a busy machine a sample may be missing
+                    await self.look(connection)
                 await asyncio.sleep(every)
         finally:
             await connection.close()
 
     async def look(self, connection: asyncpg.Connection[Any]) -> None:
-        """Take one sample of everything."""
+        """Take one sample of everything. Raises httpx2.HTTPError, and takes nothing then."""
+        asked = [await metrics(instance) for instance in self._instances]
         for number, instance in enumerate(self._instances, start=1):
-            process, told = psutil.Process(instance.process.pid), await metrics(instance)
+            process, told = psutil.Process(instance.process.pid), asked[number - 1]
             self._take(f"server {number} memory", "MiB", 1.0, process.memory_info().rss / MEBIBYTE)
             self._take(f"server {number} descriptors", "", 1.0, process.num_fds() - told["sockets"])
             self._take(f"server {number} tasks", "", 1.0, told["tasks"])
