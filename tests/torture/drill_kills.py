@@ -9,11 +9,26 @@ from contextlib import AsyncExitStack
 from random import Random
 
 from tests.torture.doomed import POINTS, Point
+from tests.torture.peer import Peer
 from tests.torture.play import Play
 from tests.torture.report import Report, spread
 from tests.torture.stage import Instance, staged
 
-_MOST_PASSES = 4  # of the point before it is deadly: the first of its kind may be a special case
+# of a point on every edit's way, before it is deadly: the first of its kind may be a special case. Others are deadly at
+# once: a tree is loaded once, and two instances meet only while both live
+_MOST_PASSES = 4
+_ON_EVERY_WAY = (
+    "PostgresStore.commit",
+    "Transaction.commit",
+    "RedisBus.publish",
+    "Room.offer",
+    "Room.cut",
+    "Room.settle",
+    "Delivery.outcome",
+    "Delivery.commit",
+    "Exchange.share",
+)
+_PAUSE = 0.01  # between two edits of a tree at most: the instances meet often
 _STARTS = 5
 _REACHED_SECONDS = 120.0  # a point lies on the way of every edit, every opening, or every meeting of two instances
 
@@ -30,7 +45,10 @@ async def kill_points(times: int, seed: int) -> Report:
         for play in plays:
             await stack.enter_async_context(play)
         enough = asyncio.Event()
-        hands = asyncio.gather(*(play.edit_until(enough) for play in plays))
+        hands = asyncio.gather(
+            *(play.edit_until(enough, pause=_PAUSE) for play in plays),
+            *(_visit(play.everyone[0], enough, Random(f"{seed}:visits")) for play in plays),
+        )
         shares = [points[place :: len(stage.instances)] for place in range(len(stage.instances))]
         deaths = [
             _die(instance, share, Random(f"{seed}:{place}"), died, unreached)
@@ -47,13 +65,22 @@ async def kill_points(times: int, seed: int) -> Report:
     return Report(times=died.total(), ops=ops, figures=figures, wrong=wrong + unreached)
 
 
+async def _visit(peer: Peer, enough: asyncio.Event, chance: Random) -> None:
+    """Somebody who comes for the first time again and again, and so is given a snapshot."""
+    while not enough.is_set():
+        await asyncio.sleep(chance.random())
+        if peer.settled:
+            peer.forget()
+
+
 async def _die(
     instance: Instance, points: list[Point], chance: Random, died: Counter[Point], unreached: list[str]
 ) -> None:
     """Let one instance die at each of these points, and live on in the end."""
     for point in points:
         await instance.kill()
-        doom = f"{point.place} {point.when} {chance.randint(1, _MOST_PASSES)}"
+        passes = chance.randint(1, _MOST_PASSES) if point.place.endswith(_ON_EVERY_WAY) else 1
+        doom = f"{point.place} {point.when} {passes}"
         if await _died(instance, doom):
             died[point] += 1
         else:

@@ -60,6 +60,7 @@ class Peer:
         self._typed: list[Keystroke] = []  # what no delta carries yet
         self._flying: set[int] = set()
         self._refused = False
+        self._forgets = False  # where it was, and asks for a snapshot
         self._socket: ClientConnection | None = None
         self._open = False
         self._task: asyncio.Task[None] | None = None
@@ -87,6 +88,12 @@ class Peer:
         if self._task.done():
             self._task.result()
         return self._open and not (self.unanswered or self.drafts or self._typed or self._typing)
+
+    def forget(self) -> None:
+        """Come back as one who has never been here; while everything is settled."""
+        assert self._socket is not None
+        self._open, self._forgets = False, True
+        self._socket.transport.abort()
 
     async def _run(self) -> None:
         while True:
@@ -209,9 +216,10 @@ class Peer:
     async def _hear(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "welcome":
-                position = {} if self.position is None else {"position": self.position}
+                position = {} if self.position is None or self._forgets else {"position": self.position}
                 await self._say(type="open", ref=1, tree=self._history.tree, **position)
             case "snapshot":
+                self._forgets = False
                 if message.get("reason") in ("epoch", "ahead"):
                     self.told_of_restore = True
                     self._begin_anew(message["last_n"])
