@@ -13,7 +13,7 @@ from benchmarks.machine import Server, make_tree, token
 from benchmarks.peers import Counter, Peer, connect, edit, join
 from sync.limits import Limits
 
-_STATUS = b'"status":'
+_STATUS = b',"status":'  # of a result, where it follows n; progress begins with a status of its own
 _STATUSES = ("applied", "merged", "unchanged", "conflict", "rejected", "superseded", "duplicate")
 _RELAYED = b'"op":"update"'
 _LIMITS = Limits()

@@ -14,7 +14,8 @@ from benchmarks.peers import Counter, Peer, Writer, connect, edit, join
 
 WRITERS = 8
 IN_FLIGHT = 64
-_RESULT = b'"status":'
+# of a result, where it follows n; progress begins with a status of its own
+_RESULT = b',"status":'
 _RELAYED = b'"op":"update"'
 
 

@@ -15,7 +15,12 @@ from benchmarks.compare import Measures, Side
 from benchmarks.opening import NODES, realistic
 from benchmarks.peers import Counter, client_frame
 from benchmarks.peers_yjs.__main__ import _variable
+from benchmarks.replay import _STATUS
+from benchmarks.scenarios import _RESULT
 from benchmarks.watched import Watch
+from sync.codec import JSON
+from sync.progress_message import NodeProgress
+from sync.protocol import Outcome, Result
 from tests.waiting import until
 
 
@@ -34,6 +39,17 @@ def test_a_token_that_two_reads_share_is_counted_once(cut: int) -> None:
     stream = b'{"status":1},{"status":2}'
     counter = Counter(b'"status":')
     assert counter.feed(stream[:cut]) + counter.feed(stream[cut:]) == 2
+
+
+def test_answers_are_told_from_progress() -> None:
+    """A result has its n first; the status of a node's progress comes first there."""
+    result = JSON.encode(
+        Outcome(ref="r", tree=1, seq=4, results=[Result(n=1, status="applied", seq=3), Result(n=2, status="conflict")])
+    )
+    progress = JSON.encode_value(NodeProgress(status="complete", fill_rate=1.0))
+    assert b'"status":' in progress
+    assert (Counter(_RESULT).feed(result), Counter(_RESULT).feed(progress)) == (2, 0)
+    assert (Counter(_STATUS).feed(result), Counter(_STATUS).feed(progress)) == (2, 0)
 
 
 @pytest.mark.parametrize(("size", "head"), [(5, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)])
