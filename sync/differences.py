@@ -45,7 +45,7 @@ class NodeLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A node that stands under another parent, or elsewhere among the same siblings (`before` and `after` are alike)."""
+    """A node under another parent, or elsewhere among the same siblings (`before` and `after` are alike)."""
 
     node: str
     title: str

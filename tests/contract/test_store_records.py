@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sync.errors import Unstorable
 from sync.identity import TreeKey
-from sync.versions import TreeVersion
 from sync.protocol import ActivityEvent
+from sync.versions import TreeVersion
 from tests.batches import author, node
 from tests.contract.conftest import Bench, raised
 
