@@ -107,6 +107,7 @@ async def ours_in_size(server: Server, nodes: int, seconds: float) -> Sample:
     jwt = token("ada")
     tree = make_tree(server, jwt, nodes)
     peers = await asyncio.gather(*(join(server.port, jwt, f"z{one}", tree) for one in range(WRITERS)))
+    await asyncio.sleep(1)  # what follows the opening of a large tree, as counting its progress, is no cost of an edit
     writers = [_wandering_writer(peer, tree, number, nodes) for number, peer in enumerate(peers)]
     sample = await flood(server, list(peers), writers, seconds)
     _close(peers)
