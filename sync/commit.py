@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
 from typing import Any
 
 from sync.cut import Cut
@@ -19,6 +20,7 @@ from sync.limits import BATCH_BYTES, BATCH_ROWS
 from sync.open_room import OpenRoom
 from sync.pending import ClientKey, PendingEdit, PendingResolve, Refusal
 from sync.ports import Batch, Clock, Receipt, Store, Turn
+from sync.rivalry import Rivalry
 from sync.stats import HubStats
 from sync.telling import Telling
 
@@ -56,6 +58,7 @@ class CommitLoop:
         self._stats = stats
         self._spawn = spawn
         self._shared = shared
+        self.rivalry = Rivalry(clock, spawn=spawn, go_on=self._go_on)
         self._dirty: dict[OpenRoom, None] = {}
         self._work = asyncio.Event()
 
@@ -76,7 +79,8 @@ class CommitLoop:
 
     def _claim(self) -> list[OpenRoom]:
         now = self._clock.monotonic()
-        ready = [place for place in self._dirty if not place.busy and place.retry_at <= now][:MOST_ROOMS]
+        free = (place for place in self._dirty if not place.busy and place.retry_at <= now)
+        ready = list(islice((place for place in free if not self.rivalry.waits(place)), MOST_ROOMS))
         for place in ready:
             del self._dirty[place]
             place.busy = True
@@ -86,6 +90,9 @@ class CommitLoop:
         """The room's batch is settled, one way or the other: take what came meanwhile."""
         place.busy = False
         self._follower.take_deferred(place)
+        self._go_on(place)
+
+    def _go_on(self, place: OpenRoom) -> None:
         if place.room.inbox or place.contested:
             self.wake(place)
 
@@ -125,6 +132,7 @@ class CommitLoop:
                 self._settle(place, batch, receipt)
             else:
                 self._stats.lost += 1
+                self.rivalry.lost(place)
                 lost.append(place)
         return lost
 
@@ -232,6 +240,7 @@ class CommitLoop:
             self._stats.commits += 1
             self._stats.ops += len(batch.ops)
             self._shared(place, batch, receipt)
+            self.rivalry.committed(place)
         self.release(place)
 
     # ---- one room, under its lock

@@ -27,7 +27,8 @@ EPOCH_CHARACTERS = 8
 
 
 class Follower:
-    """See the module. `released` is called when a room that was busy reading may be committed to again."""
+    """See the module. `released` is called when a room that was busy reading may be committed to again, `followed`
+    with every commit of another instance that was taken from the bus."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Follower:
         *,
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
         released: Callable[[OpenRoom], None],
+        followed: Callable[[OpenRoom], None],
         dropped: Callable[[OpenRoom], None],
     ) -> None:
         self._store = store
@@ -48,6 +50,7 @@ class Follower:
         self._limits = limits
         self._spawn = spawn
         self._released = released
+        self._followed = followed
         self._dropped = dropped
 
     # ---- commits of other instances
@@ -85,6 +88,7 @@ class Follower:
         if commit is not None:
             self._delivery.commit(place, commit)
         self._delivery.conflicts(place, shared.records)
+        self._followed(place)
 
     def _refill_later(self, place: OpenRoom) -> None:
         place.busy = True

@@ -113,6 +113,7 @@ class Hub:
             limits,
             spawn=spawn,
             released=lambda place: self._commits.release(place),
+            followed=lambda place: self._commits.rivalry.heard(place),
             dropped=self._lobby.drop,
         )
         telling = Telling(clock, delivery, wide=wide, spawn=spawn)

@@ -24,11 +24,24 @@ class Elsewhere:
         self.heard = heard
 
 
+class Rivals:
+    """Other instances that write the same tree. `heard`: they have committed since we did; `until`: how long we wait
+    for that, on the clock that never goes back (0: we do not); `watched`: somebody looks at the time."""
+
+    __slots__ = ("heard", "until", "watched")
+
+    def __init__(self) -> None:
+        self.heard = False
+        self.until = 0.0
+        self.watched = False
+
+
 class OpenRoom:
     """`busy`: a batch is in flight or the log is being read; then nothing else changes the tree.
 
     `contested`: the next commit takes the head's lock, because the last one was lost or its outcome is unknown.
     `failing_since`: when storage stopped answering for this room; None: it answers.
+    `rivals`: None while nobody commits before us.
     `untold`: what is confirmed, and is still to be told to everyone but its authors.
     """
 
@@ -43,6 +56,7 @@ class OpenRoom:
         "presence_changed",
         "presence_shared",
         "retry_at",
+        "rivals",
         "room",
         "untold",
         "version_at",
@@ -55,6 +69,7 @@ class OpenRoom:
         self.contested = False
         self.failing_since: float | None = None
         self.retry_at = 0.0
+        self.rivals: Rivals | None = None
         self.last_used = now
         self.deferred: deque[CommitShared] = deque(maxlen=DEFERRED_COMMITS)
         self.untold: list[Settled] = []
