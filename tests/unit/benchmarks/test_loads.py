@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import compare
 from benchmarks.compare import Measures, Side
-from benchmarks.opening import NODES, realistic
+from benchmarks.opening import NODES, SnapshotEnd, realistic
 from benchmarks.peers import Counter, client_frame
 from benchmarks.peers_yjs.__main__ import _variable
 from benchmarks.replay import _STATUS
@@ -58,6 +58,28 @@ def test_frames_are_masked_with_zeros(size: int, head: int) -> None:
     assert frame[1] & 0x80
     assert frame[head : head + 4] == bytes(4)
     assert frame[head + 4 :] == b"x" * size
+
+
+def whole(payload: bytes) -> bytes:
+    size = len(payload)
+    return b"\x81" + (bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")) + payload
+
+
+@pytest.mark.parametrize("read", [1, 7, 100, 10_000])
+async def test_a_snapshot_ends_with_its_last_part_and_what_follows_is_none_of_it(read: int) -> None:
+    parts = [
+        whole(b'{"type":"snapshot","tree":1,"part":%d,"parts":2,"state":{"nodes":[%s]}}' % (part, b" " * 300))
+        for part in (1, 2)
+    ]
+    parts[0] = parts[0].replace(b'"part":1,', b"")  # left out where it is 1
+    parts[0] = whole(parts[0][4:])
+    stream = whole(b'{"type":"presence"}') + parts[0] + parts[1] + whole(b'{"type":"progress","part":2}')
+    end = SnapshotEnd()
+    last = len(stream) - len(whole(b'{"type":"progress","part":2}'))
+    for start in range(0, len(stream), read):
+        end.data_received(stream[start : start + read])
+        assert end.ended.done() == (start + read >= last)
+    assert end.size == len(parts[0]) + len(parts[1])
 
 
 @pytest.mark.parametrize(("number", "taken"), [(0, b"\0"), (127, b"\x7f"), (128, b"\x80\x01"), (300, b"\xac\x02")])
