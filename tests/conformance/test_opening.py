@@ -86,6 +86,7 @@ async def test_a_large_snapshot_comes_in_parts() -> None:
     await deployment.start()
     count = 2 * PART_NODES + 1
     key = await deployment.tree(*(root(f"n{number}") for number in range(count)))
+    await deployment.hubs[0].role(identity("ada"), key.tree)  # a large tree is read in slices, over many turns of the loop
     socket = deployment.socket("ada")
     last = await socket.open(key)
     parts = socket.outbox.take("snapshot")
