@@ -86,7 +86,8 @@ async def test_a_large_snapshot_comes_in_parts() -> None:
     await deployment.start()
     count = 2 * PART_NODES + 1
     key = await deployment.tree(*(root(f"n{number}") for number in range(count)))
-    await deployment.hubs[0].role(identity("ada"), key.tree)  # a large tree is read in slices, over many turns of the loop
+    deployment.socket("bo").send({"type": "open", "tree": key.tree})
+    await deployment.clock.advance(1)  # a large tree is read and encoded in slices
     socket = deployment.socket("ada")
     last = await socket.open(key)
     parts = socket.outbox.take("snapshot")
