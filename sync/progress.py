@@ -230,6 +230,11 @@ class Tally:
         entries = self._entries
         return {node.id: entries[node.id].own for node in nodes if node.seq <= seq and node.id in entries}
 
+    @property
+    def sums(self) -> int:
+        """Of the whole tree: another number whenever the summary is another."""
+        return self._sums
+
     def summary(self) -> Summary:
         return Summary(**_summary(self._sums))  # type: ignore[arg-type]
 

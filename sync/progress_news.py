@@ -53,7 +53,7 @@ class ProgressNews:
 
     def _has_news(self, place: OpenRoom) -> bool:
         counted, owed = self._tallies.known(place), self._owed.get(place.key)
-        if counted is None or owed is None or counted.anew or counted.touched:
+        if counted is None or owed is None or counted.changed:
             return True
         return owed.keys() != place.room.participants.keys() or any(owed.values())
 
@@ -89,9 +89,9 @@ class ProgressNews:
         if counted.anew or len(counted.touched) > PART_NODES:
             before = {}
         owed = self._owed[place.key] = {one: before[one] for one in participants if one in before}
-        if counted.touched and owed:
+        if counted.changed and owed:
             self._tell_change(counted, tree, owed, participants)
-        counted.touched, counted.anew = set(), False
+        counted.was_told()
         for one, nodes in owed.items():
             if nodes and _listens(participants[one]):
                 _give_part(counted, tree, nodes, participants[one])
@@ -105,10 +105,12 @@ class ProgressNews:
         """One frame per codec to everyone who was told all before; the others are owed these nodes too."""
         frames: dict[CodecName, bytes] = {}
         message = _message(counted, tree, counted.touched)
-        for one, nodes in owed.items():
+        for one, nodes in list(owed.items()):
             outbox = participants[one].session.outbox
             if nodes or not _listens(participants[one]):
                 nodes.extend(counted.touched.difference(nodes))
+                if not nodes:  # no node to remember it by: he is told the whole, as if he had just come
+                    del owed[one]
                 continue
             name = outbox.wire.codec.name
             if name not in frames:

@@ -17,9 +17,10 @@ _JUDGED_AT_ONCE = 500  # nodes; 3 µs each, so that nobody is held up (B4: 20 ms
 
 class Counted:
     """The progress of a room's tree at `seq`. `touched`: whose came out differently since it was last told; with
-    `anew`, anybody's may have."""
+    `anew`, anybody's may have. `told` are the tree's sums as they were told: a root that went touches nobody who stays,
+    and yet the tree is another."""
 
-    __slots__ = ("anew", "domain_parent", "room", "seq", "tally", "touched")
+    __slots__ = ("anew", "domain_parent", "room", "seq", "tally", "told", "touched")
 
     def __init__(self, room: Room, tally: Tally, seq: int) -> None:
         self.room = room
@@ -28,6 +29,15 @@ class Counted:
         self.domain_parent: str | None = None
         self.touched: set[str] = set()
         self.anew = True
+        self.told = tally.sums
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to tell those who were told all before."""
+        return self.anew or bool(self.touched) or self.told != self.tally.sums
+
+    def was_told(self) -> None:
+        self.touched, self.anew, self.told = set(), False, self.tally.sums
 
 
 class Tallies:

@@ -80,6 +80,19 @@ async def test_pg8_what_changes_no_progress_tells_nothing(deployment: Deployment
     assert told(ada) == []
 
 
+async def test_pg8_a_root_that_goes_is_told_though_it_touches_nobody(deployment: Deployment) -> None:
+    """[PG8]"""
+    ada, key = await opened(deployment)
+    await ada.ask(key, {"op": "insert", "node": "second", "parent": None, "type": "objective", "title": "S"})
+    await ada.ask(key, {"op": "insert", "node": "third", "parent": None, "type": "objective", "title": "T"})
+    for node, left in (("third", 2), ("second", 1), ("root", 0)):
+        await deployment.clock.advance(TELL_SECONDS)
+        told(ada)
+        await ada.ask(key, {"op": "delete", "node": node})
+        await deployment.clock.advance(TELL_SECONDS)
+        assert [message["summary"]["total_nodes"] for message in told(ada)] == [left]
+
+
 async def test_pg9_who_reads_slowly_is_told_the_state_when_he_has_read(deployment: Deployment) -> None:
     """[PG9]"""
     ada, key = await opened(deployment)
@@ -97,6 +110,27 @@ async def test_pg9_who_reads_slowly_is_told_the_state_when_he_has_read(deploymen
     await deployment.clock.advance(TELL_SECONDS)
     [message] = told(ada)
     assert message["nodes"]["root"]["status"] == "complete"
+
+
+async def test_pg9_who_reads_slowly_hears_of_a_root_that_went_too(deployment: Deployment) -> None:
+    """[PG9]"""
+    ada, key = await opened(deployment)
+    for node in ("second", "third"):
+        await ada.ask(key, {"op": "insert", "node": node, "parent": None, "type": "objective", "title": "S"})
+    await deployment.clock.advance(TELL_SECONDS)
+    told(ada)
+    assert isinstance(ada.outbox, ListOutbox)
+    ada.outbox.full = True
+    bo = deployment.socket("bo")
+    await bo.open(key)
+    await deployment.clock.advance(TELL_SECONDS)
+    await bo.ask(key, {"op": "delete", "node": "third"})
+    await deployment.clock.advance(TELL_SECONDS)
+    assert [message["summary"]["total_nodes"] for message in told(bo)][-1] == 2
+    ada.outbox.full = False
+    ada.hub.drained(ada.session)
+    await deployment.clock.advance(TELL_SECONDS)
+    assert [message["summary"]["total_nodes"] for message in told(ada)] == [2]
 
 
 async def test_pg9_much_comes_in_parts(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
