@@ -104,11 +104,13 @@ class ProgressNews:
     def _tell_change(self, counted: Counted, tree: Tree, owed: Owed, participants: Mapping[str, Participant]) -> None:
         """One frame per codec to everyone who was told all before; the others are owed these nodes too."""
         frames: dict[CodecName, bytes] = {}
-        message = _message(counted, tree, counted.touched)
+        touched = sorted(counted.touched)  # a set's order is another in every process
+        message = _message(counted, tree, touched)
         for one, nodes in list(owed.items()):
             outbox = participants[one].session.outbox
             if nodes or not _listens(participants[one]):
-                nodes.extend(counted.touched.difference(nodes))
+                known = set(nodes)
+                nodes.extend(node for node in touched if node not in known)
                 if not nodes:  # no node to remember it by: he is told the whole, as if he had just come
                     del owed[one]
                 continue
