@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal
 
 import msgspec
@@ -110,11 +111,15 @@ def _tops(have: dict[str, Node], lack: dict[str, Node]) -> list[NodeLine]:
     """The nodes that only one side has, each with how many of them lie below it."""
     alone = {node: one for node, one in have.items() if node not in lack}
     below = dict.fromkeys(alone, 0)
-    for node in alone:
-        above = have[node].parent
-        while above is not None and above in alone:
-            below[above] += 1
-            above = have[above].parent
+    waiting = Counter(one.parent for one in alone.values())  # for so many children that are not summed up yet
+    summed = [node for node in alone if not waiting[node]]
+    for node in summed:  # grows while it is walked
+        above = alone[node].parent
+        if above is not None and above in alone:
+            below[above] += below[node] + 1
+            waiting[above] -= 1
+            if not waiting[above]:
+                summed.append(above)
     return [
         NodeLine(node=node, type=one.type, title=one.title, parent=one.parent, below=below[node])
         for node, one in alone.items()

@@ -6,12 +6,13 @@ and so the node itself. All that is told as collisions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import UNSET
 
 from sync import ops
+from sync.marks import CREATED
 from sync.planning import Planned, Planning
 from sync.tree import Held, HeldConnection, Tree
 from sync.unmade_text import Field
@@ -32,19 +33,33 @@ def revert(plan: Planning, unmaking: Unmaking) -> Planned:
 
 def _check_level(tree: Tree, unmaking: Unmaking) -> None:
     through = unmaking.through
-    for node_id, one in unmaking.nodes.items():
-        held = tree.nodes.get(node_id)
-        if held is None:
-            continue
-        below = [node_id] if one.life is None else [node for node, _ in tree.subtree(node_id)]
-        if any(_newest(tree.nodes[node]) > through for node in below):
-            raise Behind
+    touched = [(node, one.life) for node, one in unmaking.nodes.items() if node in tree.nodes]
+    below = _children_first(tree, (node for node, life in touched if life is not None))
+    if any(_newest(tree.nodes[node]) > through for node in (*below, *(node for node, _ in touched))):
+        raise Behind
     for connection_id in unmaking.connections:
         connection = tree.connections.get(connection_id)
         if connection is not None and _newest(connection) > through:
             raise Behind
     if unmaking.details and max(mark.seq for mark in tree.details.marks.values()) > through:
         raise Behind
+
+
+def _children_first(tree: Tree, nodes: Iterable[str]) -> list[str]:
+    """These nodes and all below them, each once and behind all that lies below it: linear, however deep they lie."""
+    seen: set[str] = set()
+    found: list[str] = []
+    for node in nodes:
+        walked: list[str] = []
+        waiting = [node]
+        while waiting:
+            current = waiting.pop()
+            if current not in seen:
+                seen.add(current)
+                walked.append(current)
+                waiting.extend(child for _, child in tree.siblings(current))
+        found.extend(reversed(walked))
+    return found
 
 
 def _newest(held: Held | HeldConnection) -> int:
@@ -84,9 +99,10 @@ class _Reverting:
         for node in wanted:
             if node not in tree.nodes:
                 self._plan.meets(node=node, path="node", kept=True, why="it is gone for good")
-        for node in sorted((node for node in wanted if node in tree.nodes), key=tree.depth):
+        back = dict.fromkeys(node for node in wanted if node in tree.nodes)
+        for node in reversed(_children_first(tree, back)):
             held = tree.nodes[node]
-            if held.deleted is None:
+            if node not in back or held.deleted is None:
                 continue
             if held.node.parent is not None and tree.node(held.node.parent) is None:
                 self._plan.meets(node=node, path="node", kept=True, why="what it stood under is gone")
@@ -185,14 +201,22 @@ class _Reverting:
     def _kept(self, unwanted: dict[str, Life]) -> set[str]:
         """What others have built on: something of theirs is in it or below it, which would go along."""
         tree, kept = self._tree, set[str]()
+        built: dict[str, str] = {}  # node -> something of others' that lies below it
+        for below in _children_first(tree, unwanted):
+            other = built.get(below) if below in unwanted else below
+            parent = tree.nodes[below].node.parent
+            if other is not None and parent is not None and tree.node(below) is not None:
+                built[parent] = other
         for node, life in unwanted.items():
-            others = [below for below, _ in tree.subtree(node) if below not in unwanted and tree.node(below)]
-            if not others and not life.by:
+            if node not in built and not life.by:
                 continue
-            made = tree.nodes[others[0] if others else node].marks[""]
+            made = tree.nodes[built.get(node, node)].marks[CREATED]
             by, seq = (life.by, life.seq) if life.by else (made.user, made.seq)
             self._plan.meets(node=node, path="node", by=by, seq=seq, kept=True, why="others have built on it")
-            kept.update(tree.ancestors(node))
+            for above in tree.ancestors(node):
+                if above in kept:
+                    break
+                kept.add(above)
         return kept
 
     # ---- connections

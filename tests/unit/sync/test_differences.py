@@ -6,11 +6,12 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from sync.differences import Difference, difference
 from sync.merge import pieces
-from sync.nodes import State
+from sync.nodes import Node, State
 from sync.restoring import same_content
 from sync.sentences import MOST, sentences
 from tests import past
@@ -160,3 +161,24 @@ def _lists(found: Difference) -> list[Any]:
 
 def _unplaced(state: State) -> Any:
     return {(node.id, node.parent, node.title) for node in state.nodes}
+
+
+def test_how_many_came_with_a_node_is_summed_up_once() -> None:
+    """However deep they lie: never once for each node above."""
+    looked: list[str] = []
+
+    class Counted(Node, frozen=True):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "parent":
+                looked.append(name)
+            return super().__getattribute__(name)
+
+    depth = 300
+    nodes: list[Node] = [
+        Counted(id=f"n{at}", parent=f"n{at - 1}" if at else None, order="a", type="metric", title="x", seq=1)
+        for at in range(depth)
+    ]
+    none = family().tree.state()
+    found = difference(none, msgspec.structs.replace(none, nodes=[*none.nodes, *nodes]))
+    assert [line.below for line in found.added] == [*range(depth - 1, -1, -1)]
+    assert len(looked) < 10 * depth
