@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from server.addresses import Keep, kept
@@ -19,6 +21,7 @@ from sync.sentences import sentences
 
 _TREE = "/api/v1/trees/{tree}"
 _PAGE, _PAGE_MOST = 50, 200
+_AT_ONCE = 2  # comparisons of whole trees in an instance: each holds two trees of up to 10,000 nodes
 _LOOKS = 4  # stretches of the log in one page, which then ends early
 _ID_CHARACTERS = 64
 _MOMENT = "`version:3`, `seq:120` or `at:2026-01-05T10:00:00Z`"
@@ -51,6 +54,7 @@ class Histories:
         self._hub = hub
         self._store = store
         self._keep = keep
+        self._comparing = asyncio.Semaphore(_AT_ONCE)
 
     def operations(self) -> list[Operation]:
         return [*self._reading(), *self._going_back()]
@@ -112,13 +116,12 @@ class Histories:
             raise Invalid(f"`from` is a moment: {_MOMENT}")
         first = await self._seq(room, moment_of(params["from"]))
         last = await self._seq(room, moment_of(params["to"])) if "to" in params else room.seq
-        old = await self._hub.moments.state_at(room, first)
-        new = await self._hub.moments.state_at(room, last)
-        found = difference(old, new)
-        view = DifferenceView(
-            tree=call.tree, from_seq=first, to_seq=last, difference=found, sentences=sentences(found, old, new)
-        )
-        return Answer(view)
+        async with self._comparing:
+            old = await self._hub.moments.state_at(room, first)
+            new = await self._hub.moments.state_at(room, last)
+            found = difference(old, new)
+            told = sentences(found, old, new)
+        return Answer(DifferenceView(tree=call.tree, from_seq=first, to_seq=last, difference=found, sentences=told))
 
     async def _seq(self, room: Room, moment: Moment) -> int:
         return await self._hub.moments.seq_of(room, moment)
@@ -145,14 +148,16 @@ class Histories:
         await self._hub.past.room(call.identity, tree, "edit")
         wanted = await call.read(Restoring)
         call.spend_ops(1)
-        return Answer(await self._hub.past.restore(self._author(call), call.identity, tree, wanted))
+        async with self._comparing:
+            return Answer(await self._hub.past.restore(self._author(call), call.identity, tree, wanted))
 
     async def revert(self, call: Call) -> Answer:
         tree = call.tree
         await self._hub.past.room(call.identity, tree, "edit")
         wanted = await call.read(Reverting)
         call.spend_ops(1)
-        return Answer(await self._hub.past.revert(self._author(call), call.identity, tree, wanted))
+        async with self._comparing:
+            return Answer(await self._hub.past.revert(self._author(call), call.identity, tree, wanted))
 
     def _author(self, call: Call) -> Author:
         address = kept(call.address, self._keep)

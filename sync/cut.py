@@ -73,7 +73,7 @@ class Cut:
         self._merging = [WORK_OF_AN_EDIT]
         self._shown: Shown | None = None  # by the results of the edit in hand, made where one has a record to show
         self._asked: Asking | None = None  # for the edit in hand, but for its deltas
-        self.work = 0.0  # on texts, in shares of what one edit may do
+        self.work = 0.0  # on texts and plans, in shares of what one edit may do
         self._counters = counters
         self._firsts = firsts
         self._answered: dict[tuple[ClientKey, int], tuple[Op | Malformed, Result]] = {}
@@ -130,6 +130,7 @@ class Cut:
         self.judged.append(Judged(edit, blocking, landed=False))
 
     def _carry_out_plan(self, edit: PendingPlan, refusal: Refusal | None) -> None:
+        self.work += 1  # it compares whole trees, also where it finds nothing to do
         if not edit.prepare(self.tree, self.seq, self._last_n(edit), self._limits, refusal):
             self.judged.append(Judged(edit))
         elif edit.ops:
@@ -137,9 +138,8 @@ class Cut:
             edit.judged(self.judged[-1].results, self.judged[-1].landed is True)
         else:  # so that asked again it is known to have been done
             self.used[edit.client] = 1
-            self.results.append(
-                StoredResult(user=edit.client[0], client=edit.client[1], n=1, target="", status="unchanged")
-            )
+            user, client = edit.client
+            self.results.append(StoredResult(user=user, client=client, n=1, target="", status="unchanged"))
             self.judged.append(Judged(edit))
 
     def _reached(self) -> Reached:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from sync.moments import Moments
+from sync.nodes import State
+from sync.room import Room
 from tests.applications import Running, running
 from tests.unit.server.test_trash import NODES, edit
 from tests.unit.server.test_trees import problem
@@ -146,6 +150,28 @@ async def test_what_happened_to_a_node(app: Running) -> None:
     second = (await app.ask("GET", path(tree, f"nodes/b/history?before={first['next']}"))).json()
     assert [one["seq"] for one in second["events"]] == [6, 5, 2]
     assert problem(await app.ask("GET", path(tree, "nodes/nowhere/history"))) == (404, "not_found")
+
+
+async def test_two_comparisons_of_trees_run_at_once(app: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And others wait, diffs and restores alike: each holds two trees."""
+    tree = await a_tree(app)
+    state_at, running_now, most = Moments.state_at, 0, 0
+
+    async def watched(moments: Moments, room: Room, seq: int) -> State:
+        nonlocal running_now, most
+        running_now += 1
+        most = max(most, running_now)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        running_now -= 1
+        return await state_at(moments, room, seq)
+
+    monkeypatch.setattr(Moments, "state_at", watched)
+    asked = [app.ask("GET", path(tree, "diff?from=seq:2")) for _ in range(4)]
+    bodies = ({"request": f"r{number}", "to": {"seq": 2}, "dry_run": True} for number in range(4))
+    asked += [app.ask("POST", path(tree, "restore"), body) for body in bodies]
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
+    assert most == 2
 
 
 # ---- going back

@@ -114,6 +114,15 @@ async def test_two_at_once_under_one_request_do_it_once(one: Deployment) -> None
     assert room_of(one).seq == seq + max(done.count for done in both)
 
 
+async def test_a_batch_has_one_of_them(one: Deployment) -> None:
+    """Each compares whole trees, also where it finds nothing to do: what else waits goes between."""
+    key, _, _ = await written(one)
+    commit = one.database.trees[key].head.commit
+    wanted = [restore(one, key, request=f"r{number}", to=Moment(seq=room_of(one).seq)) for number in range(5)]
+    await asyncio.gather(*wanted)
+    assert one.database.trees[key].head.commit == commit + 5
+
+
 async def test_a_dry_run_changes_nothing_and_lists_all(one: Deployment) -> None:
     """[HI14]"""
     key, ada, _ = await written(one)
