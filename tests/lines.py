@@ -87,7 +87,7 @@ class MemoryLine:
             expires_at=later.isoformat(),
             limits=self._hub.limits,
         )
-        self.outbox.write(self.codec.encode(welcome))
+        self.outbox.write(self.outbox.wire.frame(self.codec.encode(welcome)))
 
     async def receive(self) -> bytes:
         for _ in range(self._network.turns):
