@@ -15,7 +15,7 @@ from sync import bus_messages
 from sync.bus_messages import VersionShared
 from sync.codec import JSON
 from sync.effects import Delete
-from sync.errors import Clash, NotFound, TreesyncError
+from sync.errors import Clash, NotFound, TreesyncError, Unavailable
 from sync.history import History
 from sync.identity import TreeKey
 from sync.nodes import State
@@ -27,6 +27,7 @@ from sync.versions import TreeVersion
 LOOK_SECONDS = 1.0
 VERSION_OPS = 200
 VERSION_SECONDS = 600.0
+MOST_DELETES = 1_000  # trees in which much was deleted and that wait for their version; more lose it, and it is logged
 LARGE_DELETE = 20  # nodes: more than one takes by mistake and puts back by hand
 _SLICE = 1_000  # nodes encoded at once; 1 ms
 _PAUSE_SECONDS = 0.001  # between slices
@@ -51,7 +52,7 @@ class VersionKeeper:
         self._rooms = rooms
         self._log = log
         self._newest: dict[TreeKey, tuple[OpenRoom, int, float]] = {}  # (room, seq, when) of each tree's last version
-        self._deleted: dict[tuple[TreeKey, int], str] = {}  # (tree, seq before a large delete) -> epoch
+        self._deleted: dict[TreeKey, tuple[str, int]] = {}  # tree -> (epoch, seq) before the first large delete since
 
     def committed(self, place: OpenRoom, batch: Batch) -> None:
         """A commit was made here. Cheap: nearly all change a few nodes."""
@@ -59,14 +60,22 @@ class VersionKeeper:
             return
         for op in batch.ops:
             if type(op.effect) is Delete and len(op.inverse.get("nodes", ())) >= LARGE_DELETE:
-                self._deleted[place.key, op.seq - 1] = batch.epoch
+                self._wait_for(place.key, batch.epoch, op.seq - 1)
+                return
+
+    def _wait_for(self, key: TreeKey, epoch: str, seq: int) -> None:
+        """One a tree: what was deleted a moment later is read from that version and the log."""
+        if len(self._deleted) < MOST_DELETES:
+            self._deleted.setdefault(key, (epoch, seq))
+        elif key not in self._deleted:
+            self._log("version.not_kept", tree=key.tree, why="too many trees wait for a version")
 
     async def keep(self) -> None:
         """For ever."""
         while True:
             await self._clock.sleep(LOOK_SECONDS)
             deleted, self._deleted = self._deleted, {}
-            for (key, seq), epoch in deleted.items():
+            for key, (epoch, seq) in deleted.items():
                 await self._keep_before(key, epoch, seq)
             for key in [key for key in self._newest if key not in self._rooms]:
                 del self._newest[key]
@@ -84,9 +93,10 @@ class VersionKeeper:
             _, seq, at = known
             if room.seq // VERSION_OPS <= seq // VERSION_OPS and (room.seq <= seq or now - at < VERSION_SECONDS):
                 return
-            self._newest[place.key] = (place, room.seq, now)
-            version = TreeVersion(number=0, seq=room.seq, epoch=room.epoch)
+            due = room.seq
+            version = TreeVersion(number=0, seq=due, epoch=room.epoch)
             await self._store_version(place.key, version, room.state())
+            self._newest[place.key] = (place, due, now)
         except TreesyncError as error:
             self._log("version.not_kept", tree=place.key.tree, why=error.why)
 
@@ -99,12 +109,19 @@ class VersionKeeper:
         return lines[0].seq, datetime.fromisoformat(lines[0].at).timestamp()
 
     async def _keep_before(self, key: TreeKey, epoch: str, seq: int) -> None:
+        """Unless a version lies so near that what is there is read from it as fast as from any other; failing, it is
+        tried again at the next look."""
         try:
+            near = await self._store.version_before(key, epoch, seq)
+            if near is not None and seq - near.seq < VERSION_OPS and near.kind == "before_delete":
+                return
             state, _ = await self._history.at(key, epoch, seq)
             version = TreeVersion(number=0, seq=seq, epoch=epoch, kind="before_delete")
             await self._store_version(key, version, state)
         except TreesyncError as error:
             self._log("version.not_kept", tree=key.tree, why=error.why)
+            if isinstance(error, Unavailable):
+                self._wait_for(key, epoch, seq)
 
     async def _store_version(self, key: TreeKey, version: TreeVersion, state: State) -> None:
         encoded = await self.encoded(state)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from storage.memory import MemoryStore
+from sync import keeper
 from sync.codec import decode_state
 from sync.errors import Clash
 from sync.history import tree_of_version
@@ -77,7 +78,8 @@ async def test_a_version_that_cannot_be_kept_is_logged_and_no_more(trouble: Trou
     await one.start()
     key = await one.tree(root())
     ada = await opened(one, key, "ada")
-    trouble.once = {"keep_version": ["before"], "heads": ["before"]}
+    trouble.once = {"heads": ["before"]}
+    trouble.always = {"keep_version": "before"}
     await edited(ada, key, VERSION_OPS)
     await one.clock.advance(3 * LOOK_SECONDS)
     assert "version.not_kept" in logged
@@ -115,6 +117,58 @@ async def test_a_version_is_kept_of_before_a_large_delete(one: Deployment, nodes
     assert [(version.kind, version.seq, version.nodes) for version in versions] == [
         ("before_delete", 3, nodes + 1)
     ] * kept
+
+
+async def large_delete(ada: Socket, key: TreeKey, name: str) -> None:
+    made = [{"id": name, "type": "metric", "title": "Top"}]
+    made += [{"id": f"{name}{n}", "parent": name, "type": "metric", "title": "N"} for n in range(LARGE_DELETE)]
+    await ada.ask(key, {"op": "import", "parent": "root", "nodes": made, "connections": []})
+    await ada.ask(key, {"op": "delete", "node": name})
+
+
+async def test_large_deletes_that_follow_each_other_have_one_version(one: Deployment) -> None:
+    """[HI1] In a look, and in 200 ops."""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    for name in ("a", "b", "c"):
+        await large_delete(ada, key, name)
+    await one.clock.advance(2 * LOOK_SECONDS)
+    versions = one.database.trees[key].versions
+    assert [(version.kind, version.seq) for version in versions] == [("before_delete", 3)]
+    await large_delete(ada, key, "d")
+    await one.clock.advance(2 * LOOK_SECONDS)
+    assert len(versions) == 1
+    await edited(ada, key, VERSION_OPS)
+    await large_delete(ada, key, "e")
+    await one.clock.advance(2 * LOOK_SECONDS)
+    assert [version.kind for version in versions].count("before_delete") == 2
+
+
+async def test_a_version_that_failed_is_kept_at_the_next_look(trouble: Trouble) -> None:
+    """[HI1]"""
+    one = Deployment(around=trouble.around)
+    await one.start()
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    trouble.once = {"keep_version": ["before", "before"]}
+    await large_delete(ada, key, "a")
+    await edited(ada, key, VERSION_OPS)
+    await one.clock.advance(4 * LOOK_SECONDS)
+    kinds = sorted(version.kind for version in one.database.trees[key].versions)
+    assert kinds == ["automatic", "before_delete"]
+    await one.close()
+
+
+async def test_few_trees_wait_for_a_version(one: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[HI1] More are logged."""
+    monkeypatch.setattr(keeper, "MOST_DELETES", 1)
+    logged: list[int] = []
+    one.hubs[0].keeper._log = lambda event, **fields: logged.append(fields["tree"])
+    keys = [await one.tree(root()) for _ in range(2)]
+    for number, key in enumerate(keys):
+        ada = await opened(one, key, f"ada{number}")
+        await large_delete(ada, key, "a")
+    assert logged == [keys[1].tree]
 
 
 async def test_a_room_goes_on_while_a_large_version_is_encoded(one: Deployment) -> None:
