@@ -16,6 +16,7 @@ from sync.marks import CREATED
 from sync.planning import Planned, Planning
 from sync.tree import Held, HeldConnection, Tree
 from sync.unmade_text import Field
+from sync.unmade_trash import about
 from sync.unmaking import Life, UnmadeConnection, Unmaking
 from sync.values import ABSENT, read
 
@@ -88,6 +89,10 @@ class _Reverting:
         self._throw_away()
         for connection_id, connection in self._unmaking.connections.items():
             self._connect(connection_id, connection)
+        for row in self._unmaking.missed:
+            node, joined = about(row.effect)
+            why = "it lay in the trash then, and does"
+            self._plan.meets(node=node, connection=joined, path="node", seq=row.seq, kept=True, why=why)
         if self._unmaking.details:
             self._write(self._unmaking.details, self._tree.details.details)
 

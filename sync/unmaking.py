@@ -21,6 +21,7 @@ from sync.ports import LoggedOp
 from sync.text import Delta, difference
 from sync.tree import Before, Held, HeldConnection, HeldDetails, Tree
 from sync.unmade_text import Field, is_text, text_of
+from sync.unmade_trash import Missed
 from sync.values import ABSENT
 
 _NODE_FIELDS = ("title", "description", "type", "is_collapsed")
@@ -83,16 +84,24 @@ class Unmaking:
         self.count = 0  # of ops that are unmade
         self.through = 0  # the seq of the last row
         self._tree = tree
+        self._missed = Missed()
         self._takes: Callable[[LoggedOp], bool] = selection.takes
         self._respaced: dict[str | None, list[tuple[str, str]]] = {}  # parent -> (key before, key after)
 
     def feed(self, row: LoggedOp) -> None:
         """The next op of the log."""
+        for missed in self._missed.taken_out(self._tree, row):
+            self._feed(missed)
+        self._feed(row)
+        self.through = row.seq
+
+    def _feed(self, row: LoggedOp) -> None:
         tree, effect = self._tree, row.effect
         before = apply(tree, effect, Stamp(row.seq, row.author.user, row.author.client))
-        self.through = row.seq
         if row.author.client.startswith(RESPACE):
             self._respaced_one(effect, before)
+            return
+        if self._missed.takes(row, before):
             return
         self._follow_respacing()
         unmade = self._takes(row)
@@ -127,6 +136,11 @@ class Unmaking:
         """No more of the log follows."""
         self._follow_respacing()
         return self
+
+    @property
+    def missed(self) -> Iterator[LoggedOp]:
+        """Ops to be unmade on what lay in the trash all the time: nothing is known of them, nor are they counted."""
+        return filter(self._takes, self._missed)
 
     # ---- one thing, before and after an op
 

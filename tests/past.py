@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from random import Random
 
-from sync.apply import Stamp, apply
+import msgspec
+
+from sync.apply import Stamp, apply, inverse
 from sync.identity import Author
 from sync.ports import LoggedOp
 from sync.tree import Tree
@@ -42,8 +44,14 @@ def one_more(one: Grown, chance: Random, people: tuple[str, ...] = PEOPLE) -> No
 def rows(one: Grown) -> list[LoggedOp]:
     """The log as storage gives it."""
     return [
-        LoggedOp(seq=stamp.seq, n=stamp.seq, author=Author(user=stamp.user, client=stamp.client), effect=effect)
-        for effect, stamp in one.log
+        LoggedOp(
+            seq=stamp.seq,
+            n=stamp.seq,
+            author=Author(user=stamp.user, client=stamp.client),
+            effect=effect,
+            inverse=msgspec.json.decode(msgspec.json.encode(inverse(effect, before))),
+        )
+        for (effect, stamp), before in zip(one.log, one.befores, strict=True)
     ]
 
 

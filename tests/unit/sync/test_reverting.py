@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sync import effects
+from sync.history import tree_of_state
 from sync.planning import Planned, planning
 from sync.restoring import same_content
 from sync.reverting import Behind, revert
@@ -325,3 +327,64 @@ def test_deep_chains_are_walked_once(kept: bool) -> None:
     assert len(planned.ops) == (not kept)
     assert len(planned.collisions) == (depth if kept else 0)
     assert counted.looked < 30 * depth
+
+
+def unmade_from_a_version(one: Grown, kept_at: int, user: str) -> Unmaking:
+    """Read from a version, which holds no trash."""
+    unmaking = Unmaking(tree_of_state(past.at(one, kept_at).state()), Selection(first=1, last=one.seq, user=user))
+    for row in past.rows(one)[kept_at:]:
+        unmaking.feed(row)
+    return unmaking.end()
+
+
+def in_the_trash() -> Grown:
+    """Node a, whose title is "Ada's", and its connection x, are in the trash; then bo changes all of it there."""
+    one = pair()
+    one.ask({"op": "update", "node": "a", "set": {"title": "Ada's", "metadata.k": 1}})
+    one.ask({"op": "connect", "connection": "x", "from": "a", "to": "b", "label": "first"})
+    one.ask({"op": "delete", "node": "a"})
+    one.apply(effects.Text(node="a", path="title", delta=[5, " and Bo's"]), who="bo", client="b1")
+    one.apply(effects.Update(node="a", set={"metadata.k": 2, "metadata.m": 3}), who="bo", client="b1")
+    one.apply(effects.Update(connection="x", set={"label": "second"}), who="bo", client="b1")
+    one.apply(effects.Move(node="a", parent="root", order="zz"), who="bo", client="b1")
+    return one
+
+
+@pytest.mark.parametrize("who", ["ada", "bo"])
+def test_what_was_done_in_the_trash_is_taken_back_though_a_version_holds_none(who: str) -> None:
+    """[HI17]"""
+    one = in_the_trash()
+    deleted = next(stamp.seq for effect, stamp in one.log if isinstance(effect, effects.Delete))
+    one.ask({"op": "restore", "node": "a"}, who=who)
+    if who == "bo":  # his taking it out is no making of it: what he did to it goes, though it stays
+        one.insert("below", "a")
+        one.ask({"op": "update", "node": "a", "set": {"description": "Bo's"}}, who="bo")
+    following = unmade_from_a_version(one, deleted, "bo")
+    assert following.count == (4 if who == "ada" else 6)
+    with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
+        planned = revert(plan, following)
+    carry_out(one, planned.ops, "eve")
+    now = one.tree.nodes["a"]
+    assert (now.deleted, now.node.title, now.node.metadata) == (None, "Ada's", {"k": 1})
+    assert now.node.description == ""
+    assert one.children("root") == ["a", "b"]
+    joined = one.tree.connections["x"]
+    assert joined.connection.label == "first" if who == "ada" else joined.deleted is not None
+
+
+def test_what_was_done_to_what_lies_in_the_trash_still_is_told_and_not_counted() -> None:
+    """[HI19]"""
+    one = in_the_trash()
+    deleted = next(stamp.seq for effect, stamp in one.log if isinstance(effect, effects.Delete))
+    one.ask({"op": "update", "node": "b", "set": {"title": "Bo's"}}, who="bo")
+    following = unmade_from_a_version(one, deleted, "bo")
+    assert following.count == 1
+    with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
+        planned = revert(plan, following)
+    assert len(planned.ops) == 1
+    assert [(met.node or met.connection, met.kept) for met in planned.collisions] == [
+        ("a", True),
+        ("a", True),
+        ("x", True),
+        ("a", True),
+    ]
