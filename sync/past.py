@@ -125,6 +125,7 @@ class Past:
             raise _fault(Refusal("node_missing", refused.why)) from refused
 
         def plan(making: Any) -> Planned:
+            self._check_history(room)
             return restore(making, aim)
 
         if wanted.dry_run:
@@ -141,6 +142,7 @@ class Past:
         unmaking = await self._unmaking(room, await self._selected(room, wanted))
 
         def plan(making: Any) -> Planned:
+            self._check_history(room)
             return revert(making, unmaking)
 
         for _ in range(_ATTEMPTS):
@@ -168,6 +170,13 @@ class Past:
         if not allows(role, action):
             raise Forbidden("editing needs the role of an editor")
         return place.room
+
+    def _check_history(self, room: Room) -> None:
+        """What was worked out of a history that the tree has no more, as a database was restored, is not carried out.
+        Raises Refused."""
+        place = self._lobby.places.get(room.key)
+        if place is not None and place.room.epoch != room.epoch:
+            raise Refused("stale", "the tree was restored; look at it again")
 
     def _by(self, author: Author, identity: Identity, kind: str, request: str) -> Author:
         client, via = f"{kind}{request}", kind.rstrip(":")

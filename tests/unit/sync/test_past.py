@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
 
 from sync.errors import Clash, Forbidden, Invalid, NotFound, TreesyncError
 from sync.history import tree_of_state
+from sync.housekeeping import COMPARE_SECONDS
 from sync.identity import Author, TreeKey
-from sync.moments import Moment
+from sync.moments import Moment, Moments
+from sync.nodes import State
 from sync.past import Restoring, Reverting, Rewritten
 from sync.restoring import same_content
+from sync.room import Room
 from sync.tree import Tree
 from tests.clocks import settle
 from tests.hubs import Deployment, Socket, identity, root
@@ -121,6 +125,33 @@ async def test_a_batch_has_one_of_them(one: Deployment) -> None:
     wanted = [restore(one, key, request=f"r{number}", to=Moment(seq=room_of(one).seq)) for number in range(5)]
     await asyncio.gather(*wanted)
     assert one.database.trees[key].head.commit == commit + 5
+
+
+async def test_what_was_worked_out_of_a_lost_history_is_refused(
+    one: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[HI14] A database that was restored has another history, in which those seqs are others."""
+    key, ada, _ = await written(one)
+    saved = copy.deepcopy(one.database.trees[key])
+    await ada.ask(key, {"op": "update", "node": "c", "set": {"title": "Lost"}})
+    state_at, go_on = Moments.state_at, asyncio.Event()
+
+    async def slowly(moments: Moments, room: Room, seq: int) -> State:
+        state = await state_at(moments, room, seq)
+        await go_on.wait()
+        return state
+
+    monkeypatch.setattr(Moments, "state_at", slowly)
+    restoring = asyncio.create_task(restore(one, key, to=Moment(seq=3)))
+    await settle()
+    one.database.trees[key] = saved
+    await one.clock.advance(2 * COMPARE_SECONDS + 0.1)
+    assert room_of(one).epoch != "e1"
+    go_on.set()
+    with pytest.raises(Clash) as refused:
+        await restoring
+    assert refused.value.code == "stale"
+    assert room_of(one).tree.node("a").title == "Bo's"
 
 
 async def test_a_dry_run_changes_nothing_and_lists_all(one: Deployment) -> None:
