@@ -125,8 +125,10 @@ class Versions:
         return Answer(VersionPage(versions=[_line(one) for one in found], next=following))
 
     async def create(self, call: Call) -> Answer:
-        room = await self._hub.past.room(call.identity, call.tree, "edit")
+        await self._hub.past.room(call.identity, call.tree, "edit")  # a body is read of nobody who may not edit
         wanted = await call.read(NewVersion)
+        room = await self._hub.past.room(call.identity, call.tree, "edit")  # as things are once it was read
+        call.spend_ops(1)
         moments = self._hub.moments
         seq = await moments.seq_of(room, wanted.of) if isinstance(wanted.of, Moment) else room.seq
         version = TreeVersion(
@@ -147,9 +149,11 @@ class Versions:
         return Answer(VersionView(version=_line(version), state=state))
 
     async def rename(self, call: Call) -> Answer:
-        room = await self._hub.past.room(call.identity, call.tree, "edit")
-        version = await self._version(call)
+        await self._hub.past.room(call.identity, call.tree, "edit")
         wanted = await call.read(VersionChange)
+        room = await self._hub.past.room(call.identity, call.tree, "edit")  # as things are once it was read
+        version = await self._version(call)
+        call.spend_ops(1)
         description = version.description if isinstance(wanted.description, UnsetType) else wanted.description
         named = msgspec.structs.replace(
             version, name=wanted.name, description=description, user=version.user or call.identity.user

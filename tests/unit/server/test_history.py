@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
+from server.http import Call
 from sync.moments import Moments
 from sync.nodes import State
 from sync.room import Room
@@ -84,6 +86,25 @@ async def test_a_version_that_is_not_there(app: Running, number: str) -> None:
     tree = await a_tree(app)
     assert problem(await app.ask("GET", path(tree, f"versions/{number}"))) == (404, "not_found")
     assert problem(await app.ask("PATCH", path(tree, f"versions/{number}"), {"name": "x"})) == (404, "not_found")
+
+
+@pytest.mark.parametrize(("method", "what"), [("POST", "versions"), ("PATCH", "versions/1")])
+async def test_a_right_counts_once_the_body_was_read(
+    app: Running, monkeypatch: pytest.MonkeyPatch, method: str, what: str
+) -> None:
+    """[HI22] It may come slowly, and the right may go meanwhile."""
+    tree = await a_tree(app)
+    await app.ask("POST", path(tree, "versions"), {"name": "Start", "of": {"seq": 3}})
+    content = Call.content
+
+    async def slow(call: Call) -> bytes:
+        body = await content(call)
+        for place in app.app.hub.places():
+            place.room.rights = msgspec.structs.replace(place.room.rights, visibility="tenant_view")
+        return body
+
+    monkeypatch.setattr(Call, "content", slow)
+    assert problem(await app.ask(method, path(tree, what), {"name": "Mine"}, user="bo")) == (403, "forbidden")
 
 
 # ---- reading the past
