@@ -15,7 +15,7 @@ from sync.hub import Hub
 from sync.identity import Identity, TreeKey
 from sync.ports import Clock
 from sync.structure import Structure
-from sync.structures import Processed, Structures, TermUse
+from sync.structures import Page, Processed, Structures, TermUse
 from sync.vocabulary import VOCABULARY, VOCABULARY_VERSION, Term, term_named
 
 _BATCH, _BATCH_MOST = 100, 1_000  # spec 000 asks for batches of 100 and of 1,000
@@ -179,10 +179,11 @@ class AiReady:
         first = await self._structures.page(identity.tenant, after=after, limit=_EXPORT_PAGE)  # errors come before 200
         return Answer(self._lines(identity.tenant, first), media_type=JSON_LINES)
 
-    async def _lines(self, tenant: str, page: list[tuple[int, bytes]]) -> AsyncIterator[bytes]:
-        while page:
-            yield b"".join(document + b"\n" for _, document in page)
-            page = await self._structures.page(tenant, after=page[-1][0], limit=_EXPORT_PAGE)
+    async def _lines(self, tenant: str, page: Page) -> AsyncIterator[bytes]:
+        yield _lines_of(page)
+        while page.next is not None:
+            page = await self._structures.page(tenant, after=page.next, limit=_EXPORT_PAGE)
+            yield _lines_of(page)
 
     async def claim(self, call: Call) -> Answer:
         identity = _admin(call)
@@ -209,6 +210,10 @@ class AiReady:
         after = call.number("after", default=0, least=0, most=2**53 - 1) or 0
         trees = await self._structures.with_term(call.identity, term.term, after=after, limit=limit)
         return Answer(TermPage(term=_shown(term), trees=trees, next=trees[-1].tree if len(trees) == limit else None))
+
+
+def _lines_of(page: Page) -> bytes:
+    return b"".join(document + b"\n" for document in page.documents)
 
 
 def _admin(call: Call) -> Identity:

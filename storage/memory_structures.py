@@ -17,7 +17,7 @@ from sync.effects import Import, Insert
 from sync.errors import NotFound
 from sync.identity import Identity, TreeKey
 from sync.structure import Moment
-from sync.structures import LEASE_SECONDS, Claimed, Processed, TermUse
+from sync.structures import LEASE_SECONDS, Claimed, Page, Processed, TermUse
 from sync.structuring import Subject
 from sync.templates import Templates
 
@@ -79,9 +79,10 @@ class MemoryStructures:
                 done.append(one.tree)
         return sorted(done)
 
-    async def page(self, tenant: str, *, after: int, limit: int) -> list[tuple[int, bytes]]:
+    async def page(self, tenant: str, *, after: int, limit: int) -> Page:
         keys = sorted(key for key, _ in self._trees(tenant) if key.tree > after)[:limit]
-        return [(key.tree, await self._document(key)) for key in keys]
+        documents = [await self._document(key) for key in keys]
+        return Page(documents, keys[-1].tree if len(keys) == limit else None)
 
     async def with_term(self, identity: Identity, term: str, *, after: int, limit: int) -> list[TermUse]:
         found = []

@@ -22,7 +22,7 @@ from storage.templates import PostgresTemplates
 from sync.errors import NotFound
 from sync.identity import Identity, TreeKey
 from sync.structure import Structure
-from sync.structures import LEASE_SECONDS, Claimed, Processed, TermUse
+from sync.structures import LEASE_SECONDS, Claimed, Page, Processed, TermUse
 from sync.templates import TemplateSet
 
 STORE = """
@@ -136,11 +136,11 @@ class PostgresStructures:
             rows = await connection.fetch(COMPLETE, tenant, trees, insights, claim)
         return sorted(row["id"] for row in rows)
 
-    async def page(self, tenant: str, *, after: int, limit: int) -> list[tuple[int, bytes]]:
+    async def page(self, tenant: str, *, after: int, limit: int) -> Page:
         async with self._database.transaction(tenant, readonly=True) as connection:
             rows = await connection.fetch(NEXT, tenant, after, limit)
         documents = await self._documents(tenant, [row["id"] for row in rows])
-        return sorted(documents.items())
+        return Page(list(documents.values()), rows[-1]["id"] if len(rows) == limit else None)
 
     async def with_term(self, identity: Identity, term: str, *, after: int, limit: int) -> list[TermUse]:
         every = identity.role == "admin"
@@ -163,6 +163,10 @@ class PostgresStructures:
             made |= await self._project(tenant, templates, together)
         async with self._database.transaction(tenant, readonly=True) as connection:
             rows = await connection.fetch(DOCUMENTS, tenant, list(trees), made_with(templates))
+        there = made.keys() | {row["id"] for row in rows}
+        for tree in trees:
+            if tree not in there:  # it is gone, or was level when that was asked and has been edited since
+                made |= await self._project(tenant, templates, [Behind(tree, 0)])
         kept = {row["id"]: _document(row) for row in rows}
         # what changed again meanwhile, or was held by a commit, is given as it was made
         return {tree: kept.get(tree) or encoded(made[tree]).encode() for tree in trees if tree in kept or tree in made}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -42,6 +42,14 @@ class TermUse(msgspec.Struct, frozen=True, kw_only=True):
     nodes: list[str]
 
 
+class Page(NamedTuple):
+    """Documents by number of their trees. `next`: the `after` of the following page, also where trees went meanwhile
+    and this one is short or empty; None: the last."""
+
+    documents: list[bytes]
+    next: int | None
+
+
 class Structures(Protocol):
     """Every call names the tenant; nothing crosses it. Raises Unavailable."""
 
@@ -61,8 +69,8 @@ class Structures(Protocol):
         """Mark trees as processed; answers those that this claim still had, the others are left as they are."""
         ...
 
-    async def page(self, tenant: str, *, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """(number, document) of the next trees of a tenant, by number."""
+    async def page(self, tenant: str, *, after: int, limit: int) -> Page:
+        """The documents of the next trees of a tenant, by number."""
         ...
 
     async def with_term(self, identity: Identity, term: str, *, after: int, limit: int) -> list[TermUse]:

@@ -175,10 +175,12 @@ async def test_st5_what_was_processed_says_so(kit: Kit) -> None:
 async def test_st6_pages_hold_every_tree_once(kit: Kit) -> None:
     """[ST6]"""
     trees = sorted([(await kit.bench.create()).key.tree for _ in range(5)])
-    found, after = [], 0
-    while page := await kit.structures.page(kit.bench.tenant, after=after, limit=2):
-        found += [msgspec.json.decode(document, type=Structure).tree_id for _, document in page]
-        after = page[-1][0]
+    found: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        page = await kit.structures.page(kit.bench.tenant, after=after, limit=2)
+        found += [msgspec.json.decode(document, type=Structure).tree_id for document in page.documents]
+        after = page.next
     assert found == trees
 
 

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import pytest
 
 from storage import analytics, structure_rows, structures
 from storage.analytics import PostgresAnalytics
 from storage.database import Database
+from storage.directory import PostgresDirectory
 from storage.postgres import PostgresStore
 from storage.projecting import made_with, projected
 from storage.structure_jobs import structure_jobs
@@ -82,6 +84,52 @@ async def test_a_refresh_touches_no_head_and_waits_for_no_commit(postgres_databa
     assert await kept.refresh(key.tenant, since=None) == 1
     async with postgres_database.transaction(key.tenant) as connection:
         assert await connection.fetchrow(HEADS, key.tenant, key.tree) == before
+
+
+async def test_a_tree_edited_while_it_is_read_is_given_as_it_is_then(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[ST1] Edited between finding it level and reading its columns, it is neither missing nor old."""
+    writer = await new_tree(postgres_database)
+    key, kept = writer.key, PostgresStructures(postgres_database)
+    await kept.structure(key)
+    ask = kept._behind
+
+    async def edited(*asked: Any) -> Any:
+        found = await ask(*asked)
+        writer.update("root", title="Other")
+        batch = writer.cut()
+        [receipt] = await PostgresStore(postgres_database).commit([batch])
+        writer.settle(batch, receipt)
+        return found
+
+    monkeypatch.setattr(kept, "_behind", edited)
+    document = json.loads(await kept.structure(key))
+    assert (document["seq"], document["nodes"]["root"]["title"]) == (writer.head.seq, "Other")
+
+
+async def test_a_page_whose_trees_all_go_is_not_the_last(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[ST6]"""
+    tenant = new_tenant()
+    keys = [(await new_tree(postgres_database, tenant)).key for _ in range(3)]
+    kept = PostgresStructures(postgres_database)
+    ask = kept._behind
+
+    async def gone(*asked: Any) -> Any:
+        found = await ask(*asked)
+        for key in keys[:2]:
+            await PostgresDirectory(postgres_database).trash_tree(key)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "_behind", gone)
+        page = await kept.page(tenant, after=0, limit=2)
+    assert page.next == keys[1].tree
+    after = await kept.page(tenant, after=page.next, limit=2)
+    assert [json.loads(document)["tree_id"] for document in after.documents] == [keys[2].tree]
+    assert after.next is None
 
 
 async def test_an_older_projection_never_replaces_a_newer_one(postgres_database: Database) -> None:
