@@ -42,8 +42,8 @@ class Delivery:
     def settled(self, place: OpenRoom, settled: Settled) -> None:
         """Authors first, then everyone: the outcome comes before the ops (WIRE). What an author gets of both is one
         write: each is a system call, and in a small room those are a seventh of what an edit costs."""
-        self.tell(place)
-        self._give(place, [settled], self._answers(settled))
+        place.untold.append(settled)
+        self._tell(place, self._answers(settled))
 
     def authors(self, place: OpenRoom, settled: Settled) -> None:
         """Only the authors; what everyone is to have waits in `place.untold`."""
@@ -55,8 +55,12 @@ class Delivery:
     def tell(self, place: OpenRoom) -> None:
         """Give everyone what is confirmed and was not told yet."""
         if place.untold:
-            untold, place.untold = place.untold, []
-            self._give(place, untold, {})
+            self._tell(place, {})
+
+    def _tell(self, place: OpenRoom, answers: dict[Outbox, list[bytes]]) -> None:
+        """All that is untold as one: a snapshot in place of any of it has the rest, which must not follow (BR1)."""
+        untold, place.untold = place.untold, []
+        self._give(place, untold, answers)
 
     def outcome(self, edit: PendingEdit, outcome: Answer) -> None:
         self._count(outcome)
@@ -107,9 +111,9 @@ class Delivery:
                 outbox.write(frame)
 
     def commit(self, place: OpenRoom, commit: Commit) -> None:
-        """One frame per codec to everyone who is live."""
-        self.tell(place)
-        self._commits(place, [commit], {})
+        """Another instance's, to everyone who is live."""
+        place.untold.append(Settled(outcomes=[], commit=commit))
+        self._tell(place, {})
 
     def _commits(self, place: OpenRoom, commits: Sequence[Commit], answers: dict[Outbox, list[bytes]]) -> bool:
         """The frames of some commits, joined, to everyone who is live; in front of them an author's own `answers`.

@@ -172,6 +172,34 @@ async def test_who_comes_back_while_a_large_commit_is_to_be_told_is_answered_fir
     assert ranges(back) == ranges(reader) == [(4, 5)]
 
 
+async def test_a_snapshot_in_place_of_a_large_commit_has_the_commit_behind_it(
+    trouble: Trouble, commits: Commits
+) -> None:
+    """[BR1, BR9] The room has shrunk meanwhile: its next commit is told at once, with the one that waited."""
+    one = Deployment(around=trouble.around, wide=3)
+    await one.start()
+    key = await one.tree(root())
+    writer, reader, third = one.socket("writer"), one.socket("reader"), one.socket("third")
+    for socket in (writer, reader, third):
+        await socket.open(key)
+    trouble.gates["commit"] = commits
+    writer.edit(key, *({"op": "update", "node": "root", "set": {f"metadata.k{n}": "x" * 90_000}} for n in range(4)))
+    await settle()
+    writer.edit(key, title("second"))
+    for socket in (writer, reader):
+        socket.outbox.take()
+    await commits.let()
+    assert reader.outbox.messages == []
+    one.hubs[0].leave(third.session)
+    await commits.let()
+    told = [message for message in reader.outbox.take() if message["type"] in ("ops", "snapshot")]
+    assert [message["type"] for message in told] == ["snapshot"]
+    assert (told[0]["reason"], told[0]["position"]["seq"]) == ("large", 7)
+    own = [message["type"] for message in writer.outbox.take() if message["type"] in ("outcome", "snapshot")]
+    assert own == ["outcome", "outcome", "snapshot"]
+    await one.close()
+
+
 async def test_who_has_drained_in_between_gets_each_op_once(
     one: Deployment, trouble: Trouble, commits: Commits
 ) -> None:
