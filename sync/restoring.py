@@ -141,6 +141,10 @@ class _Restoring:
             node, held = self._aim.nodes[child], self._tree.nodes.get(child)
             if held is None:
                 self._insert(node, parent, before)
+            elif held.node.parent != parent and self._tree.lies_below(parent, child):
+                why = "what it stood under stands below it now"
+                self._plan.meets(node=child, path="placement", kept=True, why=why)
+                continue
             elif held.node.parent != parent:
                 self._move(node, parent, before)
             elif child not in still:
@@ -231,9 +235,8 @@ class _Restoring:
         for node in nodes:
             for below, _ in self._tree.subtree(node):
                 held = self._tree.nodes[below]
-                made = held.marks[CREATED]
-                if held.deleted is None and made.user != self._plan.user:
-                    self._plan.meets(node=below, path="node", by=made.user, seq=made.seq, why="it was made since")
+                if held.deleted is None:
+                    self._meets_newest(held.marks, node=below)
             self._plan.ask(ops.Delete, node=node)
 
     # ---- connections
@@ -267,13 +270,18 @@ class _Restoring:
         return self._aim.top is None or made.source in self._aim.nodes or made.target in self._aim.nodes
 
     def _disconnect(self, connection: str) -> None:
-        made = self._tree.connections[connection].marks[CREATED]
-        if made.user != self._plan.user and made.seq > self._aim.seq:
-            why = "it was made since"
-            self._plan.meets(connection=connection, path="node", by=made.user, seq=made.seq, why=why)
+        self._meets_newest(self._tree.connections[connection].marks, connection=connection)
         self._plan.ask(ops.Disconnect, connection=connection)
 
     # ---- whose changes that takes back
+
+    def _meets_newest(self, marks: Marks, **what: str) -> None:
+        """Note the newest change by somebody else of a thing that goes, its making too."""
+        changes = [(*one, path) for path, mark in marks.items() for one in _by_others(mark, self._plan.user)]
+        seq, by, path = max(changes, default=(0, "", ""))
+        if self._aim.seq < seq <= self._plan.seq:
+            why = "it was made since" if path == CREATED else "it was changed since"
+            self._plan.meets(path="node", by=by, seq=seq, why=why, **what)
 
     def _meets_marks(self, marks: Marks, paths: dict[str, tuple[str, ...]], **what: str) -> None:
         """Note the newest change by somebody else since the point, per path; one whose mark is the making has none."""

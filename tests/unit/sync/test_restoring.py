@@ -154,6 +154,37 @@ def test_a_top_whose_parent_is_gone_needs_another_parent() -> None:
     assert refused.value.code == "node_missing"
 
 
+def test_a_subtree_comes_back_below_what_its_own_node_has_become() -> None:
+    """[HI13] A node that stood below the top stands above it now: it stays there, and says again what it said."""
+    one = family()
+    one.insert("aaa", "aa")
+    seq = one.seq
+    here = {"x": 0, "y": 0}
+    one.ask({"op": "move", "node": "aa", "parent": "root", "position": here}, who="bo")
+    one.ask({"op": "move", "node": "a", "parent": "aa", "position": here}, who="bo")
+    one.ask({"op": "update", "node": "aa", "set": {"title": "Bo's"}}, who="bo")
+    one.ask({"op": "delete", "node": "aaa"})
+    planned = restored(one, seq, top="a")
+    assert (one.children("root"), one.children("aa")) == (["b", "c", "aa"], ["aaa", "a"])
+    now = one.tree.node("aa")
+    assert now is not None
+    assert now.title == "AA"
+    assert [met.node for met in planned.collisions if met.kept] == ["aa"]
+
+
+def test_what_others_did_to_ones_own_is_told_when_it_goes() -> None:
+    """[HI14]"""
+    one = family()
+    seq = one.seq
+    one.insert("new", "root")
+    one.ask({"op": "connect", "connection": "x", "from": "a", "to": "b", "label": "first"})
+    one.ask({"op": "update", "node": "new", "set": {"title": "Bo's"}}, who="bo")
+    one.ask({"op": "update", "connection": "x", "set": {"label": "Bo's"}}, who="bo")
+    one.ask({"op": "update", "node": "new", "set": {"description": "Ada's"}})
+    met = [(one.node or one.connection, one.path, one.by, one.seq, one.kept) for one in restored(one, seq).collisions]
+    assert met == [("new", "node", "bo", seq + 3, False), ("x", "node", "bo", seq + 4, False)]
+
+
 def test_what_was_moved_into_the_subtree_since_stays() -> None:
     """[HI13]"""
     one = family()
