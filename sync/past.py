@@ -53,7 +53,7 @@ class Restoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 class Reverting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Take back what `user` did, or what was done after `since` and up to `until`, or both; or the `op` of that seq;
-    or one restore or revert (`undo`: its client, as its answer names it)."""
+    or one restore or revert (`undo`: its client, as its answer names it) of `user`, absent: of who asks."""
 
     request: Request
     user: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
@@ -139,7 +139,7 @@ class Past:
         done = await self._done(room, by, wanted.request, wanted.dry_run)
         if done is not None:
             return done
-        unmaking = await self._unmaking(room, await self._selected(room, wanted))
+        unmaking = await self._unmaking(room, await self._selected(room, wanted, by.user))
 
         def plan(making: Any) -> Planned:
             self._check_history(room)
@@ -182,7 +182,7 @@ class Past:
         client, via = f"{kind}{request}", kind.rstrip(":")
         return msgspec.structs.replace(author, client=client, via=via, visit=self._visit_of(identity))
 
-    async def _selected(self, room: Room, wanted: Reverting) -> Selection:
+    async def _selected(self, room: Room, wanted: Reverting, asker: str) -> Selection:
         ways = [
             wanted.op is not UNSET,
             wanted.undo is not UNSET,
@@ -203,6 +203,8 @@ class Past:
         if isinstance(wanted.until, Moment):
             last = await self._moments.seq_of(room, wanted.until)
         client = wanted.undo if isinstance(wanted.undo, str) else ""
+        if client:  # two people may have used the same request
+            user = user or asker
         if user or client:
             earliest, latest, _ = await self._store.ops_span(room.key, user, client)
             first, last = max(first, earliest or first), min(last, latest)

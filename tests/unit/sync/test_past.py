@@ -154,6 +154,19 @@ async def test_what_was_worked_out_of_a_lost_history_is_refused(
     assert room_of(one).tree.node("a").title == "Bo's"
 
 
+async def test_an_undo_takes_back_what_its_asker_did(one: Deployment) -> None:
+    """[HI16] Two people may have used the same request; another's is named with its user."""
+    key, _, _ = await written(one)
+    seq = room_of(one).seq
+    await revert(one, key, by="ada", request="same", op=seq - 2)
+    await revert(one, key, by="bo", request="same", op=seq)
+    await revert(one, key, by="ada", request="v2", undo="revert:same")
+    assert room_of(one).tree.node("a").title == "Bo's"
+    assert room_of(one).tree.node("d") is None
+    await revert(one, key, by="ada", request="v3", undo="revert:same", user="bo")
+    assert room_of(one).tree.node("d") is not None
+
+
 async def test_a_dry_run_changes_nothing_and_lists_all(one: Deployment) -> None:
     """[HI14]"""
     key, ada, _ = await written(one)
