@@ -1,14 +1,15 @@
 """The PostgreSQL implementation of `sync.structures.Structures`.
 
-A refresh reads some trees at one moment, makes their projections in a thread, and stores them in a transaction of its
-own: the rows of impact_trees are locked for that statement alone, in the order in which commits take them, and one that
-a commit holds is left for the next time. tree_heads is only read.
+A refresh reads some trees at one moment, makes their projections in a thread, and stores them in transactions of their
+own, a few trees each: commits wait for the rows of impact_trees that one holds, so a client that stalls is cut off. A
+row that a commit holds is left for the next time. tree_heads is only read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -25,6 +26,8 @@ from sync.structure import Structure
 from sync.structures import LEASE_SECONDS, Claimed, Page, Processed, TermUse
 from sync.templates import TemplateSet
 
+# as a turn does (SEMANTICS 5): commits wait for the rows that are held
+HASTE = "SET LOCAL idle_in_transaction_session_timeout = '2s'"
 STORE = """
 WITH made AS (
     SELECT * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
@@ -90,7 +93,8 @@ WHERE x.tenant_id = $1 AND x.term = $2 AND x.tree_id > $3 AND t.deleted_at IS NU
 ORDER BY x.tree_id LIMIT $4
 """
 
-TOGETHER_TREES = 100  # read and stored in one transaction each
+TOGETHER_TREES = 100  # read in one transaction
+STORED_TREES = 10  # stored in one: their rows are held for three round trips
 TOGETHER_NODES = 5_000  # beyond that fewer; a single larger tree goes alone
 _SEPARATOR = "\x1f"  # between ids in a column of the statement: no id holds a control character
 
@@ -117,7 +121,7 @@ class PostgresStructures:
 
     async def claim(self, tenant: str, claim: str, *, limit: int, before: datetime | None) -> Claimed:
         lease = timedelta(seconds=LEASE_SECONDS)
-        async with self._database.transaction(tenant) as connection:
+        async with self._holding(tenant) as connection:
             rows = await connection.fetch(CLAIM_NEW, tenant, limit, claim, lease)
             if len(rows) < limit and before is not None:
                 rows += await connection.fetch(CLAIM_OLD, tenant, limit - len(rows), claim, lease, before)
@@ -130,11 +134,12 @@ class PostgresStructures:
         )
 
     async def complete(self, tenant: str, claim: str, results: Sequence[Processed]) -> list[int]:
-        trees = [one.tree for one in results]
-        insights = [encoded(one.insights) for one in results]
-        async with self._database.transaction(tenant) as connection:
-            rows = await connection.fetch(COMPLETE, tenant, trees, insights, claim)
-        return sorted(row["id"] for row in rows)
+        done: list[int] = []
+        for one in results:  # a transaction each: who holds a row while it waits for another can deadlock with commits
+            async with self._holding(tenant) as connection:
+                rows = await connection.fetch(COMPLETE, tenant, [one.tree], [encoded(one.insights)], claim)
+            done += [row["id"] for row in rows]
+        return sorted(done)
 
     async def page(self, tenant: str, *, after: int, limit: int) -> Page:
         async with self._database.transaction(tenant, readonly=True) as connection:
@@ -150,6 +155,13 @@ class PostgresStructures:
             TermUse(tree=row["tree_id"], name=row["name"], node_count=row["node_count"], nodes=row["nodes"])
             for row in rows
         ]
+
+    @asynccontextmanager
+    async def _holding(self, tenant: str) -> AsyncIterator[Connection]:
+        """A transaction that locks rows of impact_trees."""
+        async with self._database.transaction(tenant) as connection:
+            await connection.execute(HASTE)
+            yield connection
 
     # ---- bringing level
 
@@ -183,8 +195,9 @@ class PostgresStructures:
         async with self._database.transaction(tenant, isolation="repeatable_read", readonly=True) as connection:
             subjects = await read_subjects(connection, tenant, trees)
         made = await asyncio.to_thread(lambda: [projected(one.subject, templates, *one.known()) for one in subjects])
-        async with self._database.transaction(tenant) as connection:
-            await _store(connection, tenant, templates, made)
+        for first in range(0, len(made), STORED_TREES):
+            async with self._holding(tenant) as connection:
+                await _store(connection, tenant, templates, made[first : first + STORED_TREES])
         return {one.structure.tree_id: one.structure for one in made}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +22,7 @@ from storage.structure_jobs import structure_jobs
 from storage.structures import PostgresStructures
 from sync.node_templates import standard_templates
 from sync.protocol import ActivityEvent
+from sync.structures import Processed
 from tests.batches import author, node
 from tests.integration.storage.filled import new_tenant, new_tree
 from tests.postgres_servers import PostgresServer, opened
@@ -30,6 +33,8 @@ SELECT tree_structure, nodes_data, connections_data, completion_status, user_met
 FROM impact_trees WHERE tenant_id = $1 AND id = $2
 """
 HEADS = "SELECT xmin::text, ctid::text FROM tree_heads WHERE tenant_id = $1 AND tree_id = $2"
+PATIENCE = "SELECT current_setting('idle_in_transaction_session_timeout')"
+WAITS = "SELECT EXISTS (SELECT 1 FROM pg_locks AS l WHERE NOT l.granted AND $1 = ANY (pg_blocking_pids(l.pid)))"
 HOLD = "SELECT 1 FROM impact_trees WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
 
 
@@ -130,6 +135,45 @@ async def test_a_page_whose_trees_all_go_is_not_the_last(
     after = await kept.page(tenant, after=page.next, limit=2)
     assert [json.loads(document)["tree_id"] for document in after.documents] == [keys[2].tree]
     assert after.next is None
+
+
+async def test_rows_are_held_a_few_at_a_time_and_not_for_long(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[ST1, ST4, ST5] Commits wait for them: whoever stalls with them is cut off."""
+    tenant = new_tenant()
+    trees = [(await new_tree(postgres_database, tenant)).key.tree for _ in range(12)]
+    kept, begin, held = PostgresStructures(postgres_database), postgres_database.transaction, []
+
+    @asynccontextmanager
+    async def watched(tenant: str, **how: Any) -> AsyncIterator[Any]:
+        async with begin(tenant, **how) as connection:
+            yield connection
+            if not how:
+                held.append(await connection.fetchval(PATIENCE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(postgres_database, "transaction", watched)
+        await kept.refresh(tenant, since=None)
+        await kept.claim(tenant, "w1", limit=12, before=None)
+        await kept.complete(tenant, "w1", [Processed(tree=tree, insights={}) for tree in trees[:1]])
+    assert held == ["2s"] * 4, "two to store, one to claim, one to complete"
+
+
+async def test_who_completes_a_batch_holds_no_row_while_it_waits_for_another(postgres_database: Database) -> None:
+    """[ST5] With a commit that holds them the other way round it would be a deadlock."""
+    tenant = new_tenant()
+    trees = sorted([(await new_tree(postgres_database, tenant)).key.tree for _ in range(2)])
+    kept = PostgresStructures(postgres_database)
+    await kept.claim(tenant, "w1", limit=2, before=None)
+    async with postgres_database.transaction(tenant) as holder, asyncio.timeout(20):
+        await holder.execute(HOLD, tenant, trees[1])
+        own = await holder.fetchval("SELECT pg_backend_pid()")
+        done = asyncio.create_task(kept.complete(tenant, "w1", [Processed(tree=tree, insights={}) for tree in trees]))
+        while not await holder.fetchval(WAITS, own):
+            pass
+        await holder.execute(f"{HOLD} NOWAIT", tenant, trees[0])
+    assert await done == trees
 
 
 async def test_an_older_projection_never_replaces_a_newer_one(postgres_database: Database) -> None:
