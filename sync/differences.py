@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from sync.judge_values import same
-from sync.merge import pieces
+from sync.merge import WORK_OF_AN_EDIT, pieces
 from sync.nodes import Node, NodeType, State
 from sync.planning import rising
 from sync.values import ABSENT
@@ -89,6 +89,7 @@ def difference(old: State, new: State) -> Difference:
     connected = {one.id: one for one in new.connections}
     was_connected = {one.id: one for one in old.connections}
     relabelled = []
+    left = [WORK_OF_AN_EDIT]  # for all texts together: 50 ms
     for one in old.connections:
         now = connected.get(one.id)
         if now is not None and (now.source, now.target) == (one.source, one.target):
@@ -99,11 +100,11 @@ def difference(old: State, new: State) -> Difference:
         added=_tops(after, before),
         removed=_tops(before, after),
         moved=_moved(before, after, both),
-        changed=[change for node in both if (change := _changed(before[node], after[node])) is not None],
+        changed=[change for node in both if (change := _changed(before[node], after[node], left)) is not None],
         connected=[_connection(one) for one in connected.values()],
         disconnected=[_connection(one) for one in was_connected.values()],
         relabelled=relabelled,
-        tree=_fields(old, new, _TREE_FIELDS, ("canvas_state",)),
+        tree=_fields(old, new, _TREE_FIELDS, ("canvas_state",), left),
     )
 
 
@@ -142,23 +143,23 @@ def _moved(before: dict[str, Node], after: dict[str, Node], both: list[str]) -> 
     ]
 
 
-def _changed(old: Node, new: Node) -> NodeChange | None:
-    fields = [] if old is new else _fields(old, new, _NODE_FIELDS, _NODE_MAPS)
+def _changed(old: Node, new: Node, left: list[int]) -> NodeChange | None:
+    fields = [] if old is new else _fields(old, new, _NODE_FIELDS, _NODE_MAPS, left)
     return NodeChange(node=new.id, title=new.title, fields=fields) if fields else None
 
 
-def _fields(old: Any, new: Any, names: tuple[str, ...], maps: tuple[str, ...]) -> list[FieldChange]:
+def _fields(old: Any, new: Any, names: tuple[str, ...], maps: tuple[str, ...], left: list[int]) -> list[FieldChange]:
     pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
     for name in maps:
         was, now = getattr(old, name), getattr(new, name)
         pairs += [(f"{name}.{key}", was.get(key, ABSENT), now.get(key, ABSENT)) for key in {**was, **now}]
-    return [_field(*pair) for pair in pairs if not same(pair[1], pair[2])]
+    return [_field(*pair, left) for pair in pairs if not same(pair[1], pair[2])]
 
 
-def _field(path: str, was: Any, now: Any) -> FieldChange:
+def _field(path: str, was: Any, now: Any, left: list[int]) -> FieldChange:
     words: list[Piece] | UnsetType = UNSET
     if isinstance(was, str) and isinstance(now, str) and path not in ("type", "discovery_phase"):
-        words = [Piece(kind, text) for kind, text in pieces(was, now)]
+        words = [Piece(kind, text) for kind, text in pieces(was, now, left)]
     return FieldChange(path=path, before=was, after=now, pieces=words)
 
 

@@ -160,12 +160,19 @@ def _compared(base: Sequence[str], other: Sequence[str], side: int) -> list[_Hun
 Kind = Literal["same", "removed", "added"]
 
 
-def pieces(old: str, new: str) -> list[tuple[Kind, str]]:
+def pieces(old: str, new: str, left: list[int] | None = None) -> list[tuple[Kind, str]]:
     """What of a text stayed, went and came, in words; at most one of a kind in a row. Texts that are large and
-    different throughout are one piece that went and one that came."""
+    different throughout are one piece that went and one that came; so are those for which nothing is left of `left`,
+    work that many texts share (WORK_OF_AN_EDIT to begin with), of which each takes."""
+    left = [WORK_OF_AN_EDIT] if left is None else left
+    cutting = _work_of_words(old) + _work_of_words(new)
+    if cutting > left[0]:
+        return _pair(old, new)
+    left[0] -= cutting
     before, after = _words(old), _words(new)
-    if len(before) * len(after) > _WORK:
-        return [("removed", old), ("added", new)]
+    if len(before) * len(after) > min(_WORK, left[0]):
+        return _pair(old, new)
+    left[0] -= len(before) * len(after)
     found: list[tuple[Kind, str]] = []
     for change in Indel.opcodes(before, after):
         went, came = _text(before[change.src_start : change.src_end]), _text(after[change.dest_start : change.dest_end])

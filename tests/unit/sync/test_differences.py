@@ -182,3 +182,17 @@ def test_how_many_came_with_a_node_is_summed_up_once() -> None:
     found = difference(none, msgspec.structs.replace(none, nodes=[*none.nodes, *nodes]))
     assert [line.below for line in found.added] == [*range(depth - 1, -1, -1)]
     assert len(looked) < 10 * depth
+
+
+def test_all_texts_of_a_difference_share_what_may_be_spent_on_them() -> None:
+    """[HI8] Word by word as long as it lasts; then what went and what came, whole."""
+    text = "old and some more words " * 120
+    one = family()
+    nodes = [Node(id=f"n{at}", parent=None, order=f"a{at}", type="metric", title=text) for at in range(120)]
+    old = msgspec.structs.replace(one.tree.state(), nodes=nodes)
+    changed = [msgspec.structs.replace(node, title=text.replace("old", "new")) for node in nodes]
+    told = [change.fields[0].pieces for change in difference(old, msgspec.structs.replace(old, nodes=changed)).changed]
+    counts = [len(found) for found in told if isinstance(found, list)]
+    assert len(counts) == len(nodes)
+    assert counts[0] > 2
+    assert counts[-1] == 2
