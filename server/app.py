@@ -166,7 +166,7 @@ class Application:
         templates, structures, analytics = self.knowledge
         progress = ProgressReports(self.hub, templates, analytics, self.clock.monotonic, log)
         self.reports.caches |= {"tree_progress": progress.trees.report, "user_progress": progress.users.report}
-        return [*progress.operations(), *AiReady(self.hub, structures, self.clock).operations()]
+        return [*progress.operations(), *AiReady(self.store, structures, self.clock).operations()]
 
     async def open(self, on_death: OnDeath) -> None:
         """Start the hub and what runs beside it. `on_death` hears of a task nothing can go on without."""

@@ -31,6 +31,17 @@ async def test_st1_a_structure_fits_the_schema_that_is_published(app: Running) -
     assert problem(await app.ask("GET", f"/api/v1/trees/{tree}/structure", user="eve")) == (404, "not_found")
 
 
+async def test_st1_nobody_opens_a_room_to_read_a_structure(app: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[ST1]"""
+    tree = await app.tree()
+
+    async def opened(*_: object) -> None:
+        raise AssertionError("a room was opened")
+
+    monkeypatch.setattr(app.app.hub._lobby, "enter", opened)
+    assert (await app.ask("GET", f"/api/v1/trees/{tree}/structure")).status_code == 200
+
+
 async def test_st4_a_batch_is_claimed_processed_and_marked(app: Running) -> None:
     """[ST4, ST5]"""
     trees = [await app.tree() for _ in range(3)]
