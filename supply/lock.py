@@ -5,7 +5,7 @@ from __future__ import annotations
 from supply.installed import asked, installed
 
 HEAD = """\
-# The exact versions of everything the project may install, with the extra `dev`, on Linux with Python 3.11.
+# The exact versions of everything the project may install, with the extra `dev`, on Linux with Python 3.11.3 or newer.
 # Made by `make lock`. They are constraints: pip install --constraint requirements.lock '.[local]'
 """
 

@@ -94,6 +94,8 @@ def test_the_lock_has_everything_at_a_version_that_is_asked_for() -> None:
         version = locked().get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in requirements.lock: make lock"
         assert requirement.specifier.contains(version), f"{requirement}: make lock"
+    if sys.version_info < (3, 11, 3):
+        return  # older ones ask for parts that these have in them
     missing = set(installed(asked("dev"))) - set(locked())
     assert not missing, f"{missing} are not in requirements.lock: make lock"
 

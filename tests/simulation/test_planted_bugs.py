@@ -17,6 +17,7 @@ from sync.commit import CommitLoop
 from sync.cut import Cut
 from sync.errors import Unavailable
 from sync.inbox import Inbox
+from sync.joining import Joining
 from sync.open_room import OpenRoom
 from sync.ports import Receipt
 from sync.recent import Recent
@@ -233,14 +234,14 @@ def a_slow_reader_just_misses_ops(patch: Patch) -> None:
 
 
 def who_joins_is_told_again_what_was_not_told_yet(patch: Patch) -> None:
-    snapshot = delivery.Delivery.snapshot
+    answer = Joining.answer
 
-    def forgetful(self: delivery.Delivery, place: OpenRoom, *who: Any, **why: Any) -> None:
+    def forgetful(self: Joining, place: OpenRoom, *who: Any) -> None:
         untold, place.untold = place.untold, []
-        snapshot(self, place, *who, **why)
+        answer(self, place, *who)
         place.untold = untold
 
-    patch.setattr(delivery.Delivery, "snapshot", forgetful)
+    patch.setattr(Joining, "answer", forgetful)
 
 
 def everyone_may_edit(patch: Patch) -> None:

@@ -186,7 +186,7 @@ async def test_an_id_that_no_column_holds_is_refused_and_blocks_nobody(two: Depl
     key = await two.tree(root())
     ada, bo = two.socket("ada"), await opened(two, key, "bo")
     ada.outbox.wire = PlainWire(MSGPACK)
-    ada.outbox.write = lambda frames: ada.outbox.messages.extend(map(msgspec.msgpack.decode, payloads(frames)))  # type: ignore[method-assign]
+    ada.outbox.write = lambda frame: ada.outbox.messages.extend(map(msgspec.msgpack.decode, payloads(frame)))  # type: ignore[method-assign]
     await ada.open(key)
     message = edit(key, {"n": 1, "op": "delete", "node": "x\x00"}, mode="replay")
     two.hubs[0].receive(ada.session, MSGPACK.decode(msgspec.msgpack.encode(message)))
