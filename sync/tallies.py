@@ -13,6 +13,7 @@ from sync.templates import Templates, TemplateSet
 
 TEMPLATES_SECONDS = 60.0  # how long a change of a tenant's templates by another instance may go unnoticed
 _JUDGED_AT_ONCE = 500  # nodes; 3 µs each, so that nobody is held up (B4: 20 ms)
+_FOLLOWED_AT_ONCE = 2_000  # nodes; 5 µs each: more are a large share of their tree, which is then counted anew
 
 
 class Counted:
@@ -70,7 +71,7 @@ class Tallies:
         counted = self._counted.get(place.key)
         if counted is None or counted.room is not place.room or counted.tally.templates is not templates:
             counted = await self._count(place.room, templates, None)
-        elif not _continues(counted):
+        elif not _in_one_go(counted):
             counted = await self._count(place.room, templates, counted)
         self._counted[place.key] = counted
         _follow(counted)
@@ -132,6 +133,19 @@ def _continues(counted: Counted) -> bool:
     return counted.seq >= counted.room.recent.seq and not counted.tally.bloated
 
 
+def _named_since(counted: Counted) -> set[str] | None:
+    """The nodes that the commits since name, as `named_by` tells them."""
+    return named_by(effect for commit in counted.room.recent.after(counted.seq) for effect in commit.ops.ops)
+
+
+def _in_one_go(counted: Counted) -> bool:
+    """Whether the commits since are followed, or the tree is counted anew, without holding anybody up."""
+    if not _continues(counted):
+        return False
+    named = _named_since(counted)
+    return named is None or len(named) <= _FOLLOWED_AT_ONCE
+
+
 def _follow(counted: Counted) -> None:
     """Take the commits since the tally's seq."""
     room, tally = counted.room, counted.tally
@@ -139,8 +153,7 @@ def _follow(counted: Counted) -> None:
         if counted.seq < room.seq:
             named = None
             if _continues(counted):
-                commits = room.recent.after(counted.seq)
-                named = named_by(effect for commit in commits for effect in commit.ops.ops)
+                named = _named_since(counted)
             if named is not None:
                 counted.touched |= tally.change(tree, named)
             else:

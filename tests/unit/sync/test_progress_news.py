@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from sync import progress_news
+from sync import progress_news, tallies
 from sync.errors import Unavailable
 from sync.identity import TreeKey
 from sync.node_templates import standard_templates
@@ -194,3 +195,22 @@ async def test_progress_is_followed_while_rooms_come_and_go(deployment: Deployme
     await deployment.clock.advance(120.0)
     assert hub.places() == []
     assert hub.tallies._counted == {}
+
+
+async def test_a_commit_that_names_much_is_judged_a_share_at_a_time(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[PG8] With others' turns between the shares."""
+    monkeypatch.setattr(tallies, "_JUDGED_AT_ONCE", 2)
+    monkeypatch.setattr(tallies, "_FOLLOWED_AT_ONCE", 2)
+    ada, key = await opened(deployment)
+    told(ada)
+    nodes = [{"id": f"m{one}", "type": "metric", "title": "M"} for one in range(5)]
+    await ada.ask(key, {"op": "import", "parent": "root", "nodes": nodes})
+    hub, turns = deployment.hubs[0], deployment.clock.sleeping
+    counting = asyncio.create_task(hub.progress(ada.session.identity, key.tree))
+    await settle()
+    assert (counting.done(), deployment.clock.sleeping) == (False, turns + 1)
+    await deployment.clock.advance(TELL_SECONDS)
+    assert (await counting).tally.summary().total_nodes == 6
+    assert told(ada)[-1]["summary"]["total_nodes"] == 6
