@@ -52,7 +52,7 @@ POINTS = [
         "sync.room:Room.roll_back",
         "sync.room:Room.ingest",
         "sync.room:Room.follow",
-        "sync.delivery:Delivery.outcome",
+        "sync.delivery:Delivery.settled",
         "sync.delivery:Delivery.commit",
         "sync.delivery:Delivery.snapshot",
         "sync.delivery:Delivery.resumed",

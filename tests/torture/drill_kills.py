@@ -24,7 +24,7 @@ _ON_EVERY_WAY = (
     "Room.offer",
     "Room.cut",
     "Room.settle",
-    "Delivery.outcome",
+    "Delivery.settled",
     "Delivery.commit",
     "Exchange.share",
 )

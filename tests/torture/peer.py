@@ -61,6 +61,8 @@ class Peer:
         self._flying: set[int] = set()
         self._refused = False
         self._forgets = False  # where it was, and asks for a snapshot
+        self._head = 0  # where the tree stood at its snapshot, which may be older: up to here nothing is new (OP13)
+        self._entering: dict[str, Any] | None = None  # the answer to its `open`, until it has come so far
         self._socket: ClientConnection | None = None
         self._open = False
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +105,7 @@ class Peer:
                 await self._converse(socket)
             except (OSError, WebSocketException, TimeoutError):
                 pass
-            self._open, self._socket = False, None
+            self._open, self._socket, self._entering = False, None, None
             self._flying.clear()
             self.reconnects += 1
             await asyncio.sleep(self._chance.random() * LONGEST_WAIT)
@@ -224,11 +226,13 @@ class Peer:
                     self.told_of_restore = True
                     self._begin_anew(message["last_n"])
                 self._load(message)
-                await self._entered(message)
+                await self._enter(message)
             case "resumed":
-                await self._entered(message)
+                await self._enter(message)
             case "ops":
                 self._ops(message)
+                if self._entering is not None:
+                    await self._enter(self._entering)
                 await self.push()
             case "outcome":
                 await self._outcome(message)
@@ -245,6 +249,7 @@ class Peer:
         if message["parts"] != 1:
             self._wrong("a snapshot in parts")
         self.replica, self.position = Replica(message["state"]), message["position"]
+        self._head = message.get("head", 0)
         if self._typing is not None or self._typed:  # typed on a text that nobody here knows any more
             self._history.erased.update(what for _, what in self._typed if what is not None)
             self._typed = []
@@ -280,6 +285,13 @@ class Peer:
         self.client, self._n, self._answered, self.position = f"{self.client}+", 0, 0, None
         return True
 
+    async def _enter(self, message: dict[str, Any]) -> None:
+        assert self.position is not None
+        self._entering = message
+        if self.position["seq"] >= self._head:
+            self._entering = None
+            await self._entered(message)
+
     async def _entered(self, message: dict[str, Any]) -> None:
         if self._is_asked_for_what_is_gone(message["last_n"]):
             raise ConnectionAbortedError("says hello under another client_id")
@@ -300,7 +312,8 @@ class Peer:
             self._wrong(f"a frame after {frame['after']} at {self.position['seq']}")
         for seq, op in enumerate(frame["ops"], start=frame["after"] + 1):
             if op["op"] == "text" and op["node"] == SHARED:
-                self._transform(op, own=frame["authors"][op["by"]]["client"] == self.client)
+                own = frame["authors"][op["by"]]["client"] == self.client
+                self._transform(op, own=own and seq > self._head)
             self.replica.apply(op, seq)
         self.position = {"epoch": self.position["epoch"], "seq": frame["seq"], "mark": frame["mark"]}
         if "digest" in frame and frame["digest"] != self.replica.digest:
