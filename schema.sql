@@ -162,6 +162,22 @@ CREATE TABLE tree_terms (
 
 CREATE INDEX tree_terms_of_term ON tree_terms (tenant_id, term, tree_id);
 
+-- legacy_rows ---------------------------------------------------------------------------------------------------------
+-- tenant. Which rows of an old table (`treesync import-legacy`) have become which trees: a row that is here is not taken
+-- again. source names the old table, content is the SHA-256 of the tree it became.
+CREATE TABLE legacy_rows (
+    tenant_id text COLLATE "C" NOT NULL REFERENCES tenants,
+    source text COLLATE "C" NOT NULL,
+    row_id text COLLATE "C" NOT NULL,
+    content text NOT NULL,
+    tree_id bigint,
+    taken_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, source, row_id),
+    FOREIGN KEY (tenant_id, tree_id) REFERENCES impact_trees ON DELETE SET NULL (tree_id)
+);
+
+CREATE INDEX legacy_rows_of_tree ON legacy_rows (tenant_id, tree_id);
+
 -- tree_heads ----------------------------------------------------------------------------------------------------------
 -- tenant. The narrow row that a commit compares and sets (SEMANTICS 1): commit rises with every commit, seq with
 -- every applied op, mark is that of the commit that made seq. rights is the version of the rights, conflicts the id of
@@ -445,7 +461,7 @@ BEGIN
     FOREACH protected IN ARRAY ARRAY[
         'tenants', 'users', 'impact_trees', 'tree_members', 'tree_heads', 'tree_nodes', 'tree_connections', 'tree_ops',
         'tree_clients', 'tree_results', 'conflicts', 'conflict_parties', 'tree_versions', 'user_activities',
-        'activity_events', 'node_templates', 'tree_terms'
+        'activity_events', 'node_templates', 'tree_terms', 'legacy_rows'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', protected);
         EXECUTE format(
@@ -463,7 +479,7 @@ CREATE POLICY every_tenant ON tenants FOR SELECT TO treesync_lister USING (true)
 
 GRANT SELECT ON tenants TO treesync_lister;
 GRANT SELECT, INSERT, UPDATE ON tenants, users, impact_trees, tree_heads, tree_nodes, tree_connections, tree_clients,
-    conflicts, job_runs TO treesync_app;
+    conflicts, job_runs, legacy_rows TO treesync_app;
 GRANT DELETE ON tree_nodes, tree_connections TO treesync_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tree_members, node_templates, tree_terms TO treesync_app;
 GRANT SELECT, INSERT ON tree_ops, tree_versions, user_activities TO treesync_app;

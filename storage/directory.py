@@ -102,17 +102,7 @@ class PostgresDirectory:
     async def create(self, identity: Identity, first: Batch, visibility: Visibility, author: Author) -> TreeKey:
         async with self._database.transaction(identity.tenant) as connection:
             await connection.execute(ADMIT_TENANT, identity.tenant)
-            await connection.execute(STUB_USER, identity.tenant, identity.user)
-            name = first.details.name if first.details is not None else ""
-            number = await connection.fetchval(CREATE, identity.tenant, identity.user, name, visibility)
-            key = TreeKey(identity.tenant, number)
-            await connection.execute(CREATE_HEAD, key.tenant, key.tree, first.epoch)
-            await _log_created(connection, key, first, author)
-            batch = msgspec.structs.replace(first, key=key, commit=0, seq=0)
-            answer = await connection.fetchrow(COMMIT, *columns(in_order([batch])))
-            if answer is None or answer["times"][0] is None:
-                raise Unavailable("the first commit of a new tree did not land")
-            return key
+            return await make_tree(connection, identity, first, visibility, author)
 
     async def trees(
         self, identity: Identity, *, limit: int, before: str | None = None, only: TreeFilter = EVERY_TREE
@@ -179,6 +169,23 @@ class PostgresDirectory:
             for statement, *arguments in statements:
                 await connection.execute(statement, *arguments)
             return await read_rights(connection, key)
+
+
+async def make_tree(
+    connection: Connection, identity: Identity, first: Batch, visibility: Visibility, author: Author
+) -> TreeKey:
+    """A new tree of a tenant that is there, with its first commit. Raises Unavailable."""
+    await connection.execute(STUB_USER, identity.tenant, identity.user)
+    name = first.details.name if first.details is not None else ""
+    number = await connection.fetchval(CREATE, identity.tenant, identity.user, name, visibility)
+    key = TreeKey(identity.tenant, number)
+    await connection.execute(CREATE_HEAD, key.tenant, key.tree, first.epoch)
+    await _log_created(connection, key, first, author)
+    batch = msgspec.structs.replace(first, key=key, commit=0, seq=0)
+    answer = await connection.fetchrow(COMMIT, *columns(in_order([batch])))
+    if answer is None or answer["times"][0] is None:
+        raise Unavailable("the first commit of a new tree did not land")
+    return key
 
 
 async def _admit(connection: Connection, identity: Identity) -> None:

@@ -15,6 +15,7 @@ from sync.versions import TreeVersion
 from tests.batches import Writer, author, first_batch, node
 
 TERM = "INSERT INTO tree_terms (tenant_id, tree_id, term, node_count, nodes) VALUES ($1, $2, 'growth', 1, '{root}')"
+ROW = "INSERT INTO legacy_rows (tenant_id, source, row_id, content, tree_id) VALUES ($1, 'legacy', '1', '', $2)"
 _numbers = count(1)
 
 
@@ -51,5 +52,6 @@ async def fill(database: Database) -> TreeKey:
     await store.log_activity(writer.key, author(), [ActivityEvent(id="ev-1", kind="node_viewed")])
     await PostgresTemplates(database).set_node_templates(writer.key.tenant, "ada", STANDARD)
     async with database.transaction(writer.key.tenant) as connection:
-        await connection.execute(TERM, writer.key.tenant, writer.key.tree)
+        for statement in (TERM, ROW):
+            await connection.execute(statement, writer.key.tenant, writer.key.tree)
     return writer.key
