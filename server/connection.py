@@ -18,6 +18,14 @@ from server.endpoint import Endpoint, Session, Socket
 from server.handshake import Accepted
 from server.limits import FINE, Meter, Verdict, spend
 from server.replies import CLOSE_INTERNAL, close_code, message_ref, too_fast, welcome
+from sync.close_codes import (
+    CLOSE_BAD_MESSAGE,
+    CLOSE_FORBIDDEN,
+    CLOSE_NO_HELLO,
+    CLOSE_PROTOCOL,
+    CLOSE_TOO_FAST_OR_SLOW,
+    CLOSE_UNAUTHORISED,
+)
 from sync.codec import Decoded
 from sync.errors import (
     BadMessage,
@@ -29,12 +37,6 @@ from sync.errors import (
 )
 from sync.identity import Identity
 from sync.protocol import (
-    CLOSE_BAD_MESSAGE,
-    CLOSE_FORBIDDEN,
-    CLOSE_NO_HELLO,
-    CLOSE_PROTOCOL,
-    CLOSE_TOO_FAST_OR_SLOW,
-    CLOSE_UNAUTHORISED,
     PROTOCOL_VERSION,
     Auth,
     Edit,

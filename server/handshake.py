@@ -19,8 +19,10 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from server.origin import OriginPolicy
-from sync.protocol import CLOSE_FORBIDDEN, CLOSE_PROTOCOL, SUBPROTOCOLS
+from sync.close_codes import CLOSE_FORBIDDEN, CLOSE_PROTOCOL
+from sync.protocol import SUBPROTOCOLS
 
+RETRY_SECONDS = 1  # until a balancer has seen that this instance is not ready any more, and leads to another one
 _USER_AGENT_CHARACTERS = 400  # what is kept of a header that anyone may fill
 # Not part of the logging tree: at level DEBUG the library prints request headers, the Authorization header too
 _SILENT = logging.Logger("treesync.handshake", level=logging.CRITICAL)
@@ -71,7 +73,7 @@ class Handshake:
         if request.path.partition("?")[0] not in self._paths:
             return Refused(_reject(library, HTTPStatus.NOT_FOUND, "WebSockets are served at /ws"))
         if not open_for_new:
-            return Refused(_reject(library, HTTPStatus.SERVICE_UNAVAILABLE, "shutting down"))
+            return Refused(_reject(library, HTTPStatus.SERVICE_UNAVAILABLE, "shutting down", retry_after=RETRY_SECONDS))
         response = library.accept(request)
         library.send_response(response)
         answer = b"".join(library.data_to_send())
@@ -126,5 +128,8 @@ def _bearer(headers: Headers) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _reject(library: ServerProtocol, status: HTTPStatus, why: str) -> bytes:
-    return library.reject(status, f"{why}\n").serialize()
+def _reject(library: ServerProtocol, status: HTTPStatus, why: str, *, retry_after: int | None = None) -> bytes:
+    answer = library.reject(status, f"{why}\n")
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer.serialize()

@@ -9,7 +9,7 @@ from typing import Final
 
 from server.endpoint import Endpoint, Tended
 from server.frames import PING, frame
-from sync.protocol import CLOSE_GOING_AWAY, CLOSE_TOO_FAST_OR_SLOW
+from sync.close_codes import CLOSE_GOING_AWAY, CLOSE_TOO_FAST_OR_SLOW
 
 TICK: Final = 1.0  # seconds between rounds; what is due is done at most so much later
 _AT_ONCE: Final = 500  # sockets looked at before others get the loop: 0.5 ms

@@ -8,21 +8,12 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 
 from server.endpoint import Endpoint
+from sync.close_codes import CLOSE_FORBIDDEN, CLOSE_OVERLOADED, CLOSE_UNAUTHORISED
 from sync.codec import Decoded
 from sync.errors import ClientFault, Forbidden, ServerFault, TooMany, TreesyncError
 from sync.identity import Identity
-from sync.protocol import (
-    CLOSE_FORBIDDEN,
-    CLOSE_OVERLOADED,
-    CLOSE_UNAUTHORISED,
-    Edit,
-    Error,
-    Outcome,
-    Ref,
-    Result,
-    ServerMessage,
-    Welcome,
-)
+from sync.protocol import Edit, Error, Outcome, Ref, Result, ServerMessage, Welcome
+from sync.reconnecting import spread_ms
 
 CLOSE_INTERNAL: Final = 1011  # a fault of ours; the client comes back
 # How a socket that could not be let in is closed: the first class that fits
@@ -45,6 +36,7 @@ def welcome(endpoint: Endpoint, identity: Identity, ref: Ref | UnsetType) -> Wel
         server_time=rfc3339(endpoint.clock.now()),
         expires_at=rfc3339(identity.expires_at),
         limits=endpoint.limits,
+        spread_ms=spread_ms(endpoint.admission.sockets),
     )
 
 

@@ -20,9 +20,10 @@ from server.connection import Connection
 from server.endpoint import Endpoint
 from server.frames import BINARY, CLOSE, PING, PONG, TEXT, FrameParser, close_frame
 from server.handshake import Accepted, Refused
+from sync.close_codes import CLOSE_RESTART, CLOSE_TOO_FAST_OR_SLOW
 from sync.codec import JSON, MSGPACK, Codec
 from sync.ports import Wire
-from sync.protocol import CLOSE_RESTART, CLOSE_TOO_FAST_OR_SLOW, SUBPROTOCOLS
+from sync.protocol import SUBPROTOCOLS
 
 HIGH_WATER: Final = 768 * 1024  # what may wait before the hub stops sending what it can send again (SEMANTICS 9)
 LOW_WATER: Final = 256 * 1024  # caught up enough to be sent the rest from the log

@@ -201,8 +201,7 @@ class Hub:
             if self._clock.monotonic() > deadline:
                 break
             await self._clock.sleep(0.01)
-        for session in list(self._writers.sessions):
-            self._operator.ask_back(session)
+        self._operator.ask_back(list(self._writers.sessions))
 
     async def close(self) -> None:
         await self._tasks.close()

@@ -5,15 +5,16 @@ Each is carried out here and told to the other instances, where the room may be 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sync.delivery import Delivery
 from sync.follow import Follower
 from sync.housekeeping import Housekeeping
 from sync.open_room import OpenRoom
 from sync.ports import Clock
 from sync.protocol import Error, Notice
+from sync.reconnecting import retry_ms
 from sync.session import Session
-
-RETRY_MS = (200, 2_000)  # clients come back spread over this, not all at once
 
 
 class Operator:
@@ -37,15 +38,13 @@ class Operator:
 
     def drain(self, place: OpenRoom) -> None:
         """Everyone comes back later, to another instance if the balancer says so."""
-        for participant in list(place.room.participants.values()):
-            notice = Notice(code="draining", tree=place.key.tree, retry_ms=self._spread())
+        everyone = list(place.room.participants.values())
+        for participant in everyone:
+            notice = Notice(code="draining", tree=place.key.tree, retry_ms=retry_ms(self._clock, len(everyone)))
             participant.session.send(notice)
             self._follower.expel(place, participant)
 
-    def ask_back(self, session: Session) -> None:
+    def ask_back(self, sessions: Collection[Session]) -> None:
         """This server stops: its sockets are closed soon."""
-        session.send(Notice(code="draining", retry_ms=self._spread()))
-
-    def _spread(self) -> int:
-        low, high = RETRY_MS
-        return low + int(self._clock.token(4), 16) % (high - low)
+        for session in sessions:
+            session.send(Notice(code="draining", retry_ms=retry_ms(self._clock, len(sessions))))

@@ -117,6 +117,8 @@ ClientMessage = Hello | Auth | Open | Edit | Resolve | PresenceUpdate | Close | 
 
 
 class Welcome(Message, tag="welcome", kw_only=True):
+    """`spread_ms`: over how long the clients of this server come back when they lose it together (HS12)."""
+
     ref: Ref | UnsetType = UNSET
     protocol: int = PROTOCOL_VERSION
     tenant: str
@@ -124,6 +126,7 @@ class Welcome(Message, tag="welcome", kw_only=True):
     instance: str
     server_time: str
     expires_at: str
+    spread_ms: int = 0
     limits: Limits
 
 
@@ -385,16 +388,3 @@ ServerMessage = (
     | Logged
     | Pong
 )
-
-# ---- why a socket is closed: the band says what to do (PROTOCOL.md) ----------------------------------------------
-
-CLOSE_GOING_AWAY = 1001
-CLOSE_TOO_BIG = 1009
-CLOSE_RESTART = 1012
-CLOSE_OVERLOADED = 1013
-CLOSE_BAD_MESSAGE = 4400
-CLOSE_UNAUTHORISED = 4401
-CLOSE_FORBIDDEN = 4403
-CLOSE_NO_HELLO = 4408
-CLOSE_PROTOCOL = 4409
-CLOSE_TOO_FAST_OR_SLOW = 4429

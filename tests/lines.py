@@ -86,6 +86,7 @@ class MemoryLine:
             server_time=now.isoformat(),
             expires_at=later.isoformat(),
             limits=self._hub.limits,
+            spread_ms=self._network.spread_ms,
         )
         self.outbox.write(self.outbox.wire.frame(self.codec.encode(welcome)))
 
@@ -114,8 +115,8 @@ class MemoryLine:
 
 
 class Network:
-    """Dials hubs of a deployment. `down` refuses everyone; `deaf` names kinds of messages that get lost on the way;
-    `turns` of the loop pass before each frame arrives."""
+    """Dials hubs of a deployment. `down` refuses everyone with `refusal`; `deaf` names kinds of messages that get lost
+    on the way; `turns` of the loop pass before each frame arrives."""
 
     def __init__(self, deployment: Deployment, codec: Codec = MSGPACK) -> None:
         self.deployment = deployment
@@ -125,6 +126,8 @@ class Network:
         self.bad_tokens: set[str] = set()
         self.token_seconds = 3600.0
         self.down = False
+        self.spread_ms = 0
+        self.refusal = LineLost("nobody listens")
         self.deaf: tuple[type, ...] = ()
         self.hub = 0
         self.turns = 0
@@ -134,7 +137,7 @@ class Network:
 
     async def dial(self) -> MemoryLine:
         if self.down:
-            raise LineLost("nobody listens")
+            raise self.refusal
         line = MemoryLine(self, self.deployment.hubs[self.hub], self.codec)
         self.lines.append(line)
         return line

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import get_args
 
-from sync import errors, protocol
+from sync import close_codes, errors, protocol
 from sync.limits import Limits
 
 ROOT = Path(__file__).parent.parent
@@ -62,7 +62,7 @@ def test_the_tables_name_every_code() -> None:
     assert set(column("rejection code")) == set(get_args(protocol.RejectionCode))
     assert set(column("notice")) == set(get_args(protocol.NoticeCode))
     assert set(column("status")) | {"merged", "unknown"} == set(get_args(protocol.Status))
-    closes = {value for name, value in vars(protocol).items() if name.startswith("CLOSE_")}
+    closes = {value for name, value in vars(close_codes).items() if name.startswith("CLOSE_")}
     assert {str(code) for code in closes} <= set(column("code"))
 
 

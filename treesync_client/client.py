@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import msgspec
 
+from sync.close_codes import CLOSE_TOO_BIG
 from sync.codec import JSON, MSGPACK, CodecName
 from sync.errors import TreesyncError, Unavailable
 from sync.identity import ParticipantKind
@@ -26,7 +27,6 @@ from sync.nodes import Details
 from sync.ops import ImportedConnection, ImportedNode
 from sync.ports import Visibility
 from sync.protocol import (
-    CLOSE_TOO_BIG,
     PROTOCOL_VERSION,
     ConflictDetail,
     Edit,

@@ -152,6 +152,25 @@ test("[RP8] it comes back after waits that grow to 30 s, a random part of them",
   Math.random = random;
 });
 
+test("[HS12 RP8] where many share a server they come back spread from the first time on", async () => {
+  const { random } = Math;
+  Math.random = () => 0.999999;
+  await linked("t", async ({ clock, socket }) => {
+    const waits = [];
+    socket().open();
+    socket().say(welcome({ spread_ms: 1_000 }));
+    socket().say(welcome({ spread_ms: 5_000 })); // with a fresh token
+    await soon();
+    for (let turn = 0; turn < 7; turn += 1) {
+      socket().end(1006);
+      waits.push(Math.round([...clock.waiting.values()].at(-1).ms));
+      await clock.pass(30_000);
+    }
+    equal(waits, [5000, 5000, 5000, 5000, 5000, 8000, 16000]);
+  });
+  Math.random = random;
+});
+
 test("[CL2] after what would only happen again it does not come back", async () => {
   for (const code of [1002, 1007, 4400, 4403, 4409]) {
     await linked("t", async ({ clock, socket, link }) => {

@@ -12,11 +12,13 @@ from server.endpoint import Timings
 from server.frames import CLOSE, PONG, TEXT, frame
 from server.heartbeat import Heartbeat
 from server.transport import OUTBOX_BYTES, WebSocket
-from sync.codec import Decoded
+from sync.codec import JSON, Decoded
 from tests.clocks import ManualClock
 from tests.served import RawClient, client, closed, serve
 from tests.sockets import RecordedSession, client_frame, hello, make_endpoint
 from tests.waiting import until
+from treesync_client.link.connection import websocket_dial
+from treesync_client.link.line import LineLost
 
 BIG = b"x" * 65_000
 
@@ -267,12 +269,16 @@ async def failing() -> None:
 
 
 async def test_a_stopping_server_takes_no_new_sockets() -> None:
+    """[RP13] And says so to our client, which waits as long."""
     endpoint, _, _ = make_endpoint()
     async with serve(endpoint) as served:
         endpoint.open_for_new = False
         with pytest.raises(InvalidStatus) as refused:
             await client(served)
-        assert refused.value.response.status_code == 503
+        assert (refused.value.response.status_code, refused.value.response.headers["Retry-After"]) == (503, "1")
+        with pytest.raises(LineLost) as lost:
+            await websocket_dial(f"ws://127.0.0.1:{served.port}/ws", JSON, "tests")()
+        assert lost.value.retry_after == 1.0
 
 
 async def test_a_task_that_dies_stops_the_server() -> None:

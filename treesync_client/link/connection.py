@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.typing import Subprotocol
 
 from sync.codec import Codec
+from treesync_client.backoff import retry_after
 from treesync_client.link.line import Dial, LineLost
 
 DIAL_SECONDS = 10.0  # for TCP, TLS and the upgrade
@@ -66,7 +67,9 @@ async def _dial(url: str, codec: Codec, agent: str) -> WebSocketLine:
             ping_timeout=PING_SECONDS,
         )
     except InvalidStatus as refused:
-        raise LineLost(f"the server answered {refused.response.status_code}") from refused
+        answer = refused.response
+        asked = retry_after(answer.headers)
+        raise LineLost(f"the server answered {answer.status_code}", retry_after=asked) from refused
     except (OSError, TimeoutError, WebSocketException) as error:
         raise LineLost(str(error) or type(error).__name__) from error
     return WebSocketLine(websocket, codec)

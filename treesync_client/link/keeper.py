@@ -10,13 +10,10 @@ from typing import Protocol
 
 from msgspec import UNSET
 
+from sync.close_codes import CLOSE_BAD_MESSAGE, CLOSE_FORBIDDEN, CLOSE_PROTOCOL, CLOSE_UNAUTHORISED
 from sync.codec import Codec
 from sync.errors import BadMessage, TreesyncError, Unauthorised, Unavailable
 from sync.protocol import (
-    CLOSE_BAD_MESSAGE,
-    CLOSE_FORBIDDEN,
-    CLOSE_PROTOCOL,
-    CLOSE_UNAUTHORISED,
     Auth,
     ClientMessage,
     Hello,
@@ -75,7 +72,8 @@ class Keeper:
         self._backoff = backoff
         self._line: Line | None = None
         self._failures = 0
-        self._retry_after: float | None = None  # as a draining server asks
+        self._asked: float | None = None  # seconds, by a draining server
+        self._spread = 0.0  # seconds, over which all of the server come back
         self._refresher: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()  # a socket; cleared while its owner works offline
         self._wanted.set()
@@ -137,7 +135,7 @@ class Keeper:
             if not self._wanted.is_set():
                 raise LineLost("offline")
             self._line, self._failures = line, 0
-            self._refresh_later(welcome)
+            self._note(welcome)
             self._owner.welcomed(welcome)
             while True:
                 self._take(await line.receive())
@@ -166,16 +164,16 @@ class Keeper:
     def _take(self, payload: bytes) -> None:
         message = self._decode(payload)
         if isinstance(message, Welcome):
-            self._refresh_later(message)
+            self._note(message)
         elif message is not None:
             if isinstance(message, Notice) and message.code == "draining" and message.tree is UNSET:
-                self._retry_after = None if message.retry_ms is UNSET else message.retry_ms / 1000
+                self._asked = None if message.retry_ms is UNSET else message.retry_ms / 1000
             self._owner.take(message)
 
     async def _wait_after(self, lost: LineLost) -> None:
         self._owner.lost(lost)
         if not self._wanted.is_set():
-            self._failures, self._retry_after = 0, None
+            self._failures, self._asked = 0, None
             self._resting.set()
             return
         if lost.code in _FINAL:
@@ -183,16 +181,27 @@ class Keeper:
         if lost.code == CLOSE_UNAUTHORISED and not callable(self._token):
             raise Unauthorised(lost.why or "the token is not accepted")
         self._failures += 1
-        asked, self._retry_after = self._retry_after, None
-        if isinstance(lost, Redial):
-            asked = 0.0
-        seconds = self._backoff.wait(self._failures) if asked is None else asked
+        seconds = self._seconds_after(lost)
         self._owner.waits(lost, seconds)
         self._hurry.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
         self.reconnects += 1
+
+    def _seconds_after(self, lost: LineLost) -> float:
+        """A draining server has spread its clients itself; who is told Retry-After is told what all are."""
+        asked, self._asked = self._asked, None
+        if isinstance(lost, Redial):
+            return 0.0
+        if asked is not None:
+            return asked
+        return (lost.retry_after or 0.0) + self._backoff.wait(self._failures, self._spread)
+
+    def _note(self, welcome: Welcome) -> None:
+        """Of a new socket, or of a fresh token on it."""
+        self._spread = welcome.spread_ms / 1000
+        self._refresh_later(welcome)
 
     # ---- a fresh token for the open socket
 

@@ -9,12 +9,14 @@ from sync.codec import Codec
 
 
 class LineLost(Exception):
-    """There is no socket, or no longer. `code` is the close code, None where none came."""
+    """There is no socket, or no longer. `code` is the close code, None where none came; `retry_after` are the seconds
+    that a refused handshake asks to be left alone for."""
 
-    def __init__(self, why: str, code: int | None = None) -> None:
+    def __init__(self, why: str, code: int | None = None, *, retry_after: float | None = None) -> None:
         super().__init__(why)
         self.why = why
         self.code = code
+        self.retry_after = retry_after
 
 
 class Line(Protocol):

@@ -23,6 +23,7 @@ export class Link {
   #failures = 0;
   #badTokens = 0; // in a row
   #wait = null; // as a notice asked for
+  #spread = 0; // over which all who lose this server come back [HS12]
   #heard = true; // since the last ping
   #timers = {};
   #closed = false;
@@ -124,6 +125,7 @@ export class Link {
   #welcomed(message) {
     const isFirst = this.state !== "online";
     this.#badTokens = 0;
+    this.#spread = message.spread_ms ?? 0;
     this.#renewIn(Date.parse(message.expires_at) - Date.parse(message.server_time));
     if (!isFirst) return this.#owner.renewed(); // the answer to a fresh token
     this.#timers.steady = setTimeout(() => (this.#failures = 0), STEADY_MS);
@@ -184,7 +186,8 @@ export class Link {
     if (FINAL.has(code)) return this.#become("refused", why);
     if (code === BAD_TOKEN && (!this.#token.isRenewable || ++this.#badTokens > 1))
       return this.#become("signed out", why);
-    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(this.#failures++, 20));
+    const doubled = FIRST_WAIT_MS * 2 ** Math.min(this.#failures++, 20);
+    const longest = Math.min(LONGEST_WAIT_MS, Math.max(doubled, this.#spread));
     this.#timers.dial = setTimeout(() => this.#dial(), this.#wait ?? Math.random() * longest);
     this.#wait = null;
     this.#become("offline", why);

@@ -39,6 +39,7 @@ async def test_hello_is_answered_with_welcome() -> None:
         "instance": "i-1",
         "server_time": "2027-01-15T08:00:00.000Z",
         "expires_at": "2027-01-15T09:00:00.000Z",
+        "spread_ms": 2,
     }
     assert socket.is_admitted
     assert connection.state is State.READY

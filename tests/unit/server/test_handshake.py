@@ -142,6 +142,7 @@ def test_a_stopping_server_takes_no_new_sockets() -> None:
     handshake = Handshake(OriginPolicy())
     result = handshake.answer(head(), "192.0.2.7", secure=False, open_for_new=False)
     assert result.answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 1\r\n" in result.answer
 
 
 @pytest.mark.parametrize(

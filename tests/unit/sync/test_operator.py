@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync.identity import TreeKey
-from sync.operator import RETRY_MS
+from sync.reconnecting import ASKED_BACK_MS
 from tests.clocks import settle
 from tests.hubs import Deployment, Socket, root
 
@@ -74,7 +74,7 @@ async def test_a_room_is_drained_here_alone(two: Deployment) -> None:
     await settle()
     (notice,) = ada.outbox.take("notice")
     assert (notice["code"], notice["tree"]) == ("draining", key.tree)
-    assert RETRY_MS[0] <= notice["retry_ms"] < RETRY_MS[1]
+    assert ASKED_BACK_MS[0] <= notice["retry_ms"] < ASKED_BACK_MS[1]
     assert ada.session.opened == {}
     assert "notice" not in kinds(bo)
     await two.clock.advance(1.5)

@@ -21,6 +21,7 @@ from treesync_client import (
     Replaced,
     Unauthorised,
 )
+from treesync_client.link.line import LineLost
 
 # ---- coming back
 
@@ -143,6 +144,31 @@ async def test_a_draining_server_says_when_to_come_back(deployment: Deployment, 
         lost = await anext(events)
         assert isinstance(lost, Lost)
         assert lost.wait == getattr(notice, "retry_ms", 0) / 1000
+        assert (await landed(tree.update("root", title="Back"))).status == "applied"
+
+
+async def test_who_shares_a_server_with_many_comes_back_spread(network: Network, key: TreeKey) -> None:
+    """[HS12] [RP8]"""
+    network.spread_ms = 4_000
+    async with network.client(longest_wait=30.0, chance=lambda: 0.001) as ada:
+        await ada.open(key.tree)
+        events = ada.events()
+        network.cut()
+        lost = await anext(events)
+        assert isinstance(lost, Lost)
+        assert lost.wait == pytest.approx(0.004)
+
+
+async def test_a_refused_handshake_says_for_how_long(network: Network, key: TreeKey) -> None:
+    """[RP13]"""
+    async with network.client(chance=lambda: 0.5) as ada:
+        tree = await ada.open(key.tree)
+        events = ada.events()
+        network.down, network.refusal = True, LineLost("the server answered 503", retry_after=0.2)
+        network.cut()
+        waits = [lost.wait for lost in [await anext(events), await anext(events)] if isinstance(lost, Lost)]
+        assert waits == [pytest.approx(0.005), pytest.approx(0.205)]
+        network.down = False
         assert (await landed(tree.update("root", title="Back"))).status == "applied"
 
 

@@ -1,0 +1,26 @@
+"""Over how long the clients of one server come back when they lose it together.
+
+One who loses his line alone is back at once. Thousands who lose it in the same moment (a network's fault, a balancer
+or a server that ends) would all knock within that quarter of a second, and wait for each other. Only the server knows
+how many they are: it says so beforehand in `welcome`, and to those it sends away itself in its notices.
+"""
+
+from __future__ import annotations
+
+from sync.ports import Clock
+
+# a handshake with hello and resume is 1.2 ms of a core (`make reconnect-storm`): half of it stays for everybody's edits
+ADMITTED_PER_SECOND = 400
+LONGEST_MS = 30_000  # the clients' own longest wait [RP8]
+ASKED_BACK_MS = (200, 2_000)  # at least so late, so that another instance has been found; and spread at least so far
+
+
+def spread_ms(sockets: int) -> int:
+    """For so many, in milliseconds."""
+    return min(LONGEST_MS, sockets * 1_000 // ADMITTED_PER_SECOND)
+
+
+def retry_ms(clock: Clock, sockets: int) -> int:
+    """When one of so many who are sent away together comes back, drawn anew for each."""
+    earliest, latest = ASKED_BACK_MS
+    return earliest + int(clock.token(8), 16) % max(latest - earliest, spread_ms(sockets))
