@@ -84,10 +84,7 @@ def standard_templates() -> TemplateSet:
 
 
 class StandardTemplates:
-    """`sync.templates.Templates` of an instance that keeps none: everybody has the standard ones."""
+    """`sync.templates.TemplateSource` of an instance that keeps none: everybody has the standard ones."""
 
     async def node_templates(self, tenant: str) -> TemplateSet:
         return standard_templates()
-
-    async def set_node_templates(self, tenant: str, user: str, templates: dict[NodeType, Template]) -> TemplateSet:
-        raise NotImplementedError("this instance keeps no templates")

@@ -15,8 +15,8 @@ from msgspec import UNSET, UnsetType
 
 from sync.keywords import candidates, keywords
 from sync.nodes import Connection, Details, Node, NodeType
-from sync.progress import BANDS, WHOLE, Own, judge
 from sync.progress_message import Domain, NodeProgress
+from sync.scores import BANDS, WHOLE, Own, judge
 from sync.structure import (
     AiContext,
     AiMetadata,

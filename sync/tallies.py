@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from sync.identity import TreeKey
 from sync.open_room import OpenRoom
 from sync.ports import Clock
-from sync.progress import Own, Tally, domain_parent, judge, named_by
+from sync.progress import Tally, domain_parent, live_nodes, named_by
 from sync.room import Room
-from sync.templates import Templates, TemplateSet
+from sync.templates import TemplateSet, TemplateSource
 
 TEMPLATES_SECONDS = 60.0  # how long a change of a tenant's templates by another instance may go unnoticed
-_JUDGED_AT_ONCE = 500  # nodes; 3 µs each, so that nobody is held up (B4: 20 ms)
 _FOLLOWED_AT_ONCE = 2_000  # nodes; 5 µs each: more are a large share of their tree, which is then counted anew
+_TIMES = 5  # that a tree is counted a share at a time while it changes that much again; then in one piece
+_PAUSE_SECONDS = 0.01  # between looks at what somebody else is counting just now: a tree of 10,000 takes 50 ms
 
 
 class Counted:
@@ -44,12 +45,14 @@ class Counted:
 class Tallies:
     """One per hub. `hits` and `asked` count how often what is asked for was at hand."""
 
-    def __init__(self, templates: Templates, clock: Clock, places: Mapping[TreeKey, OpenRoom]) -> None:
+    def __init__(self, templates: TemplateSource, clock: Clock, places: Mapping[TreeKey, OpenRoom]) -> None:
         self._templates = templates
         self._clock = clock
         self._places = places
         self._counted: dict[TreeKey, Counted] = {}
+        self._counting: set[TreeKey] = set()  # by somebody, just now
         self._kept: dict[str, tuple[float, TemplateSet]] = {}  # tenant -> until when, its templates
+        self._changes = 0  # of anybody's templates, here
         self.hits = 0
         self.asked = 0
 
@@ -67,36 +70,60 @@ class Tallies:
         if known is not None:
             self.hits += 1
             return known
-        templates = await self.templates_of(place.key.tenant)
-        counted = self._counted.get(place.key)
-        if counted is None or counted.room is not place.room or counted.tally.templates is not templates:
-            counted = await self._count(place.room, templates, None)
-        elif not _in_one_go(counted):
-            counted = await self._count(place.room, templates, counted)
+        while place.key in self._counting:  # once for all who wait
+            await self._clock.sleep(_PAUSE_SECONDS)
+        self._counting.add(place.key)
+        try:
+            counted = await self._level(place)
+        finally:
+            self._counting.discard(place.key)
         self._counted[place.key] = counted
-        _follow(counted)
+        return counted
+
+    async def _level(self, place: OpenRoom) -> Counted:
+        templates = await self.templates_of(place.key.tenant)
+        room, counted = place.room, self._counted.get(place.key)
+        if counted is not None and (counted.room is not room or counted.tally.templates is not templates):
+            counted = None
+        for _ in range(_TIMES):
+            if counted is not None and _follow(counted):
+                return counted
+            counted, filling = _anew(room, templates, counted)
+            for _ in filling:
+                await self._clock.sleep(0)
+        if counted is None or not _follow(counted):
+            counted, filling = _anew(room, templates, counted)
+            for _ in filling:
+                pass
+            _follow(counted)
         return counted
 
     def forget_closed(self) -> None:
-        """Rooms that are not open any more."""
+        """Rooms that are not open any more, and templates that no open room is counted by."""
         for key in self._counted.keys() - self._places.keys():
             del self._counted[key]
+        tenants, now = {key.tenant for key in self._places}, self._clock.monotonic()
+        for tenant in [one for one, (until, _) in self._kept.items() if until <= now and one not in tenants]:
+            del self._kept[tenant]
 
     # ---- templates
 
     async def templates_of(self, tenant: str) -> TemplateSet:
         """The tenant's templates, as new as TEMPLATES_SECONDS. Raises Unavailable."""
         fresh = self._fresh(tenant)
-        if fresh is None:
-            fresh = await self._templates.node_templates(tenant)
+        while fresh is None:
+            changes = self._changes
+            read = await self._templates.node_templates(tenant)
+            if changes != self._changes:
+                continue  # it may have been read before that, and be the old one
             known = self._kept.get(tenant)
-            if known is not None and known[1] == fresh:
-                fresh = known[1]  # one object stands for one set: a tally is asked whose it is
+            fresh = known[1] if known is not None and known[1] == read else read  # one object stands for one set
             self._kept[tenant] = (self._clock.monotonic() + TEMPLATES_SECONDS, fresh)
         return fresh
 
     def templates_changed(self, tenant: str) -> None:
-        """Here; other instances notice within TEMPLATES_SECONDS."""
+        """Here, and the change is durable; other instances notice within TEMPLATES_SECONDS."""
+        self._changes += 1
         _, templates = self._kept.get(tenant, (0.0, None))
         if templates is not None:
             self._kept[tenant] = (0.0, templates)
@@ -105,62 +132,33 @@ class Tallies:
         until, templates = self._kept.get(tenant, (0.0, None))
         return templates if self._clock.monotonic() < until else None
 
-    # ---- counting
 
-    async def _count(self, room: Room, templates: TemplateSet, former: Counted | None) -> Counted:
-        """From scratch, a share at a time; the tree may go on meanwhile. What `former` judged, and still stands, is
-        not judged again."""
-        began = room.seq
-        with room.confirmed() as tree:
-            nodes = [held.node for held in tree.nodes.values() if held.deleted is None]
-        owns: dict[str, Own] = {} if former is None else former.tally.standing(nodes, former.seq)
-        left = [node for node in nodes if node.id not in owns]
-        for start in range(0, len(left), _JUDGED_AT_ONCE):
-            if start:
-                await self._clock.sleep(0)
-            owns |= {node.id: judge(node, templates) for node in left[start : start + _JUDGED_AT_ONCE]}
-        tally = Tally(templates)
-        with room.confirmed() as tree:
-            tally.fill(tree, owns)
-        if len(left) > _JUDGED_AT_ONCE:
-            await self._clock.sleep(0)
-        # what was judged before the tree went on is judged again with the commits since
-        return Counted(room, tally, began)
-
-
-def _continues(counted: Counted) -> bool:
-    """Whether the commits since are at hand, and worth following."""
-    return counted.seq >= counted.room.recent.seq and not counted.tally.bloated
-
-
-def _named_since(counted: Counted) -> set[str] | None:
-    """The nodes that the commits since name, as `named_by` tells them."""
-    return named_by(effect for commit in counted.room.recent.after(counted.seq) for effect in commit.ops.ops)
-
-
-def _in_one_go(counted: Counted) -> bool:
-    """Whether the commits since are followed, or the tree is counted anew, without holding anybody up."""
-    if not _continues(counted):
-        return False
-    named = _named_since(counted)
-    return named is None or len(named) <= _FOLLOWED_AT_ONCE
-
-
-def _follow(counted: Counted) -> None:
-    """Take the commits since the tally's seq."""
-    room, tally = counted.room, counted.tally
+def _anew(room: Room, templates: TemplateSet, former: Counted | None) -> tuple[Counted, Iterator[None]]:
+    """From scratch, and what is to be gone through for that: a share at a time. The tree may go on meanwhile; the
+    commits since are followed afterwards."""
+    counted = Counted(room, Tally(templates), room.seq)
     with room.confirmed() as tree:
-        if counted.seq < room.seq:
-            named = None
-            if _continues(counted):
-                named = _named_since(counted)
-            if named is not None:
-                counted.touched |= tally.change(tree, named)
-            else:
-                nodes = [held.node for held in tree.nodes.values() if held.deleted is None]
-                tally.fill(tree, tally.standing(nodes, counted.seq))
-                counted.anew = True
-            counted.seq = room.seq
+        nodes = live_nodes(tree)
+    if former is None:
+        return counted, counted.tally.filling(nodes)
+    return counted, counted.tally.filling(nodes, former.tally, former.seq)
+
+
+def _follow(counted: Counted) -> bool:
+    """Take the commits since the tally's seq; False: they are not at hand, or so much that nobody should be held up."""
+    room, tally = counted.room, counted.tally
+    named: set[str] | None = set()
+    if counted.seq < room.seq:
+        if counted.seq < room.recent.seq or tally.bloated:
+            return False
+        named = named_by(effect for commit in room.recent.after(counted.seq) for effect in commit.ops.ops)
+        if named is None or len(named) > _FOLLOWED_AT_ONCE:
+            return False
+    with room.confirmed() as tree:
+        if named:
+            counted.touched |= tally.change(tree, named)
+        counted.seq = room.seq
         parent = domain_parent(tree)
     if parent != counted.domain_parent:
         counted.domain_parent, counted.anew = parent, True
+    return True

@@ -58,12 +58,16 @@ class TemplateSet(msgspec.Struct, frozen=True, kw_only=True):
     templates: dict[NodeType, Template]
 
 
-class Templates(Protocol):
-    """Where tenants' own templates are kept."""
+class TemplateSource(Protocol):
+    """What progress is measured by."""
 
     async def node_templates(self, tenant: str) -> TemplateSet:
-        """The tenant's templates; the standard one of each type it has none for."""
+        """The tenant's templates; the standard one of each type it has none for. Raises Unavailable."""
         ...
+
+
+class Templates(TemplateSource, Protocol):
+    """Where tenants' own templates are kept."""
 
     async def set_node_templates(self, tenant: str, user: str, templates: dict[NodeType, Template]) -> TemplateSet:
         """Put these in place of all the tenant had; a type that is not named has the standard one again."""

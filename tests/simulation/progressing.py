@@ -82,10 +82,7 @@ def _filled(node: Record) -> bool:
 
 
 class FixedTemplates:
-    """`sync.templates.Templates` of a simulation."""
+    """`sync.templates.TemplateSource` of a simulation."""
 
     async def node_templates(self, tenant: str) -> TemplateSet:
         return TEMPLATES
-
-    async def set_node_templates(self, tenant: str, user: str, templates: Any) -> TemplateSet:
-        raise NotImplementedError

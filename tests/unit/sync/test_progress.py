@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from sync import progress
 from sync.errors import Invalid
 from sync.node_templates import STANDARD, standard_templates
 from sync.nodes import NODE_TYPES, Node
-from sync.progress import BANDS, Tally, domain_parent, domains, judge, named_by, tally_of
+from sync.progress import Tally, domain_parent, domains, live_nodes, named_by, tally_of
+from sync.scores import BANDS, judge
 from sync.templates import STATUS_ALIASES, Field, FieldKind, Template, check, is_filled, status_of
 from sync.values import Refused
 from sync.verdict import SetAside
@@ -214,9 +216,26 @@ def test_judgements_stand_until_their_node_is_named() -> None:
     counted.insert("a", "r")
     seq = counted.grown.seq
     counted.do({"op": "update", "node": "a", "set": {"template_data.completion_status": "done"}})
-    nodes = [held.node for held in counted.grown.tree.nodes.values()]
-    assert set(counted.tally.standing(nodes, seq)) == {"r"}
-    assert set(counted.tally.standing(nodes, counted.grown.seq)) == {"r", "a"}
+    nodes = live_nodes(counted.grown.tree)
+    assert [node.id for node in nodes if counted.tally.standing(node, seq)] == ["r"]
+    assert [node.id for node in nodes if counted.tally.standing(node, counted.grown.seq)] == ["r", "a"]
+
+
+def test_a_large_tree_is_counted_a_share_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[PG6] As it was when that began, though it goes on meanwhile; what is known of it already is not judged again."""
+    monkeypatch.setattr(progress, "SHARE_NODES", 2)
+    counted = Counted()
+    counted.insert("r", None)
+    for number in range(5):
+        counted.insert(f"n{number}", "r" if number < 3 else "n0")
+    seq, tally = counted.grown.seq, Tally(TEMPLATES)
+    filling = tally.filling(live_nodes(counted.grown.tree), counted.tally, seq)
+    next(filling)
+    counted.do({"op": "delete", "node": "n0"})
+    assert len(list(filling)) == 8, "judged, ordered and summed in threes of two nodes"
+    assert (len(tally), tally.node("n0").branch_nodes) == (6, 3)
+    tally.change(counted.grown.tree, ["n0"])
+    assert tally.summary() == counted.tally.summary()
 
 
 def test_what_is_purged_is_counted_anew() -> None:

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from sync import progress_news, tallies
+from sync import progress, progress_news, tallies
 from sync.errors import Unavailable
 from sync.identity import TreeKey
 from sync.node_templates import standard_templates
-from sync.nodes import NodeType
 from sync.progress_news import TELL_SECONDS
 from sync.tallies import TEMPLATES_SECONDS
 from sync.templates import Field, Template, TemplateSet
@@ -159,9 +158,6 @@ class OwnTemplates:
             raise Unavailable("the database is away")
         return self.kept
 
-    async def set_node_templates(self, tenant: str, user: str, templates: dict[NodeType, Template]) -> TemplateSet:
-        raise NotImplementedError
-
 
 async def test_pg2_other_templates_make_other_progress(deployment: Deployment) -> None:
     """[PG2]"""
@@ -201,7 +197,7 @@ async def test_a_commit_that_names_much_is_judged_a_share_at_a_time(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """[PG8] With others' turns between the shares."""
-    monkeypatch.setattr(tallies, "_JUDGED_AT_ONCE", 2)
+    monkeypatch.setattr(progress, "SHARE_NODES", 2)
     monkeypatch.setattr(tallies, "_FOLLOWED_AT_ONCE", 2)
     ada, key = await opened(deployment)
     told(ada)
@@ -214,3 +210,71 @@ async def test_a_commit_that_names_much_is_judged_a_share_at_a_time(
     await deployment.clock.advance(TELL_SECONDS)
     assert (await counting).tally.summary().total_nodes == 6
     assert told(ada)[-1]["summary"]["total_nodes"] == 6
+
+
+async def test_a_large_tree_is_counted_once_for_all_who_ask(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SHARE_NODES", 2)
+    key = await deployment.tree(root(), *(root(f"r{one}") for one in range(4)))
+    hub, began = deployment.hubs[0], []
+    anew = tallies._anew
+
+    def watched(*asked: Any) -> Any:
+        began.append(asked)
+        return anew(*asked)
+
+    monkeypatch.setattr(tallies, "_anew", watched)
+    who = deployment.socket("ada").session.identity
+    asking = [asyncio.create_task(hub.progress(who, key.tree)) for _ in range(5)]
+    await settle()
+    assert not any(one.done() for one in asking)
+    await deployment.clock.advance(0.1)
+    found = await asyncio.gather(*asking)
+    assert len(began) == len(set(map(id, found))) == 1
+
+
+async def test_a_tree_that_keeps_changing_that_much_is_counted_in_one_piece_in_the_end(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SHARE_NODES", 1)
+    monkeypatch.setattr(tallies, "_FOLLOWED_AT_ONCE", 0)
+    monkeypatch.setattr(tallies, "_TIMES", 1)
+    ada, key = await opened(deployment)
+    hub, turns = deployment.hubs[0], deployment.clock.sleeping
+    await ada.ask(key, {"op": "insert", "node": "a", "parent": "root", "type": "metric", "title": "A"})
+    asking = asyncio.create_task(hub.progress(ada.session.identity, key.tree))
+    await settle()
+    assert deployment.clock.sleeping == turns + 1, "it is being counted"
+    await ada.ask(key, {"op": "insert", "node": "b", "parent": "root", "type": "metric", "title": "B"})
+    await deployment.clock.advance(0)
+    counted = await asking
+    assert (counted.seq, counted.tally.summary().total_nodes) == (counted.room.seq, 3)
+
+
+async def test_pg2_templates_read_before_they_were_changed_are_not_kept(deployment: Deployment) -> None:
+    """[PG2] A read that was on its way while an admin changed them, and came back with the old ones."""
+    own, hub = OwnTemplates(), deployment.hubs[0]
+    hub.tallies._templates = own
+    read = own.node_templates
+
+    async def late(tenant: str) -> TemplateSet:
+        found = await read(tenant)
+        if own.kept.version == 0:
+            own.kept = TemplateSet(version=1, templates=own.kept.templates)
+            hub.tallies.templates_changed("acme")
+        return found
+
+    own.node_templates = late  # type: ignore[method-assign]
+    assert (await hub.tallies.templates_of("acme")).version == 1
+
+
+async def test_templates_are_forgotten_with_the_rooms_they_count(deployment: Deployment) -> None:
+    ada, key = await opened(deployment)
+    await deployment.hubs[0].tallies.templates_of("passing")
+    before = deployment.hubs[0].tallies._kept["acme"][1]
+    await deployment.clock.advance(2 * TEMPLATES_SECONDS)
+    assert set(deployment.hubs[0].tallies._kept) == {"acme"}
+    await ada.ask(key, {"op": "update", "node": "root", "set": DONE})
+    await deployment.clock.advance(TELL_SECONDS)
+    assert deployment.hubs[0].tallies._kept["acme"][1] is before, "else every tally would be made anew each minute"
