@@ -46,13 +46,22 @@ class TreePage(msgspec.Struct, kw_only=True):
     next: str | None
 
 
+class LastChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Who made the op that brought a tree to where it was, through what, and when (RFC 3339)."""
+
+    at: str
+    user: str
+    via: str = ""
+
+
 class TreeView(msgspec.Struct, kw_only=True):
-    """A whole tree at one position."""
+    """A whole tree at one position; of a past one with the `change` that led there."""
 
     id: int
     role: Role
     position: Position
     state: State
+    change: LastChange | UnsetType = UNSET
 
 
 class EditRequest(msgspec.Struct, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from msgspec import UNSET, UnsetType
 
 from server.addresses import Keep, kept
-from server.bodies import EditRequest, NewTree, TreeChange, TreePage, TreeView
+from server.bodies import EditRequest, LastChange, NewTree, TreeChange, TreePage, TreeView
 from server.faults import TooLarge
 from server.http import Answer, Call, Operation, Parameter, parsed
 from sync.access import allows
@@ -157,11 +157,16 @@ class Trees:
         at = call.request.query_params.get("at")
         if at is not None and seq is not None:
             raise Invalid("a tree is read at a `seq` or `at` a time")
+        if at is None and seq is None:
+            state, position, role = await self._hub.state(call.identity, tree)
+            return Answer(TreeView(id=tree, role=role, position=position, state=state))
+        room = await self._hub.past.room(call.identity, tree)
         if at is not None:
-            room = await self._hub.past.room(call.identity, tree)
             seq = await self._hub.moments.seq_of(room, Moment(at=at))
         state, position, role = await self._hub.state(call.identity, tree, seq)
-        return Answer(TreeView(id=tree, role=role, position=position, state=state))
+        last = await self._hub.moments.op_at(room, position.seq)
+        change = UNSET if last is None else LastChange(at=last.at, user=last.author.user, via=last.author.via)
+        return Answer(TreeView(id=tree, role=role, position=position, state=state, change=change))
 
     async def change(self, call: Call) -> Answer:
         tree = call.tree

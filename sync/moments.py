@@ -13,7 +13,7 @@ from sync.errors import Invalid, NotFound
 from sync.history import History, tree_of_state
 from sync.identity import TreeKey
 from sync.nodes import State
-from sync.ports import Clock, Store
+from sync.ports import Clock, LoggedOp, Store
 from sync.room import Room
 
 _SKEW_SECONDS = 60.0  # that a person's clock may run ahead of the database's
@@ -74,6 +74,11 @@ class Moments:
         if seq == 0:
             raise NotFound("the tree was not there at that time")
         return seq
+
+    async def op_at(self, room: Room, seq: int) -> LoggedOp | None:
+        """The op that brought the tree to a seq; None: it had none yet."""
+        rows = await self._store.log(room.key, seq - 1, seq) if seq else []
+        return rows[0] if rows else None
 
     async def state_at(self, room: Room, seq: int) -> State:
         if seq == room.seq:

@@ -117,6 +117,10 @@ async def test_a_tree_is_read_at_a_seq_or_a_time(app: Running) -> None:
     assert (await titles(app, tree, "?seq=2"))["a"] == "A"
     now = datetime.fromtimestamp(at, UTC).isoformat()
     assert await titles(app, tree, f"?at={quote(now)}") == await titles(app, tree)
+    read = (await app.ask("GET", f"/api/v1/trees/{tree}?seq=2")).json()["change"]
+    assert (read["user"], read["via"], datetime.fromisoformat(read["at"]).tzinfo) == ("ada", "", UTC)
+    assert "change" not in (await app.ask("GET", f"/api/v1/trees/{tree}")).json()
+    assert "change" not in (await app.ask("GET", f"/api/v1/trees/{tree}?seq=0")).json()
     for when, status in (("?at=soon", 422), ("?at=2001-01-01T00:00:00Z", 404), ("?seq=1&at=2001-01-01T00:00:00Z", 422)):
         assert (await app.ask("GET", f"/api/v1/trees/{tree}{when}")).status_code == status
 
