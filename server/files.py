@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from functools import partial
 from typing import Any, get_args
 from urllib.parse import quote
@@ -16,15 +17,17 @@ from server.http import Answer, Call, Operation, Parameter
 from sync.creation import first_batch
 from sync.errors import Invalid
 from sync.formats import FORMATS, Format, FormatName
-from sync.formats.portable import Portable, portable_of
+from sync.formats.portable import Portable, levels, portable_of
 from sync.hub import Hub
 from sync.identity import Author, TreeKey
+from sync.nodes import NodeType
 from sync.ops import Title
-from sync.ports import Clock, Directory, TreeSummary, Visibility
+from sync.ports import Batch, Clock, Directory, TreeSummary, Visibility
 
 _ONE = "/api/v1/trees/{tree}"
 _NAMES: tuple[FormatName, ...] = get_args(FormatName)
 _FORMAT = Parameter("format", "string", f"one of {', '.join(_NAMES)}; json where it is left out")
+_NAME = Parameter("name", "string", "of the tree; the file's where it is left out")
 _INLINE_NODES, _INLINE_BYTES = (
     200,
     64 * 1024,
@@ -40,6 +43,17 @@ class NewCopy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     is_template: bool = False
 
 
+class ImportPreview(msgspec.Struct, kw_only=True):
+    """What a file would become. `levels`: of the deepest branch; `types`: how many nodes of each there are."""
+
+    name: str
+    description: str
+    nodes: int
+    connections: int
+    levels: int
+    types: dict[NodeType, int]
+
+
 class Files:
     """The operations on whole trees as content."""
 
@@ -51,6 +65,9 @@ class Files:
         self._keep = keep
 
     def operations(self) -> list[Operation]:
+        return [*self._in(), *self._out()]
+
+    def _in(self) -> list[Operation]:
         return [
             Operation(
                 method="POST",
@@ -61,8 +78,22 @@ class Files:
                 accepts=tuple(one.media_type for one in FORMATS.values()),
                 gives=TreeSummary,
                 status=201,
-                query=(_FORMAT, Parameter("name", "string", "of the tree; the file's where it is left out")),
+                query=(_FORMAT, _NAME),
             ),
+            Operation(
+                method="POST",
+                path="/api/v1/trees/import/preview",
+                name="preview_import",
+                summary="What a file would become; nothing is made",
+                handle=self.preview,
+                accepts=tuple(one.media_type for one in FORMATS.values()),
+                gives=ImportPreview,
+                query=(_FORMAT, _NAME),
+            ),
+        ]
+
+    def _out(self) -> list[Operation]:
+        return [
             Operation(
                 method="GET",
                 path=f"{_ONE}/export",
@@ -85,14 +116,32 @@ class Files:
         ]
 
     async def take(self, call: Call) -> Answer:
+        return await self._made(call, await self._content(call), "private", "import")
+
+    async def preview(self, call: Call) -> Answer:
+        tree = await self._content(call)
+        await self._judged(call, tree, self._author(call, "import"))
+        return Answer(
+            ImportPreview(
+                name=tree.details.name,
+                description=tree.details.description,
+                nodes=len(tree.nodes),
+                connections=len(tree.connections),
+                levels=levels(tree),
+                types=dict(Counter(node.type for node in tree.nodes)),
+            )
+        )
+
+    async def _content(self, call: Call) -> Portable:
+        """The tree in the body."""
         form = FORMATS[_format(call)]
         content = await call.content()
         read = partial(form.read, content, self._hub.limits)
         tree = read() if len(content) <= _INLINE_BYTES else await asyncio.to_thread(read)
         name = call.request.query_params.get("name")
-        if name is not None:
-            tree = msgspec.structs.replace(tree, details=msgspec.structs.replace(tree.details, name=name))
-        return await self._made(call, tree, "private", "import")
+        if name is None:
+            return tree
+        return msgspec.structs.replace(tree, details=msgspec.structs.replace(tree.details, name=name))
 
     async def give(self, call: Call) -> Answer:
         form = FORMATS[_format(call)]
@@ -119,18 +168,25 @@ class Files:
 
     async def _made(self, call: Call, tree: Portable, visibility: Visibility, how: str) -> Answer:
         """Judged whole before the first row is written, and written in one transaction."""
-        call.spend_ops(1)
+        author = self._author(call, how)
+        first = await self._judged(call, tree, author)
+        key = await self._directory.create(call.identity, first, visibility, author)
+        summary = await self._directory.summary(call.identity, key.tree)
+        return Answer(summary, 201, {"Location": f"/api/v1/trees/{key.tree}"})
+
+    def _author(self, call: Call, how: str) -> Author:
         address = kept(call.address, self._keep)
         client = f"{how}:{self._clock.token(_TOKEN)}"
-        author = Author(user=call.identity.user, client=client, address=address, user_agent=call.user_agent)
+        return Author(user=call.identity.user, client=client, address=address, user_agent=call.user_agent)
+
+    async def _judged(self, call: Call, tree: Portable, author: Author) -> Batch:
+        """The first commit of such a tree. Raises Invalid with the reason."""
+        call.spend_ops(1)
         nobody = TreeKey(call.identity.tenant, 0)  # the database gives the number
         epoch, mark = self._clock.token(_TOKEN), self._clock.token(_TOKEN)
         parts = (nobody, epoch, mark, author, tree.details, tree.nodes, tree.connections, self._hub.limits)
         judge = partial(first_batch, *parts)
-        first = await asyncio.to_thread(judge) if len(tree.nodes) > _INLINE_NODES else judge()
-        key = await self._directory.create(call.identity, first, visibility, author)
-        summary = await self._directory.summary(call.identity, key.tree)
-        return Answer(summary, 201, {"Location": f"/api/v1/trees/{key.tree}"})
+        return await asyncio.to_thread(judge) if len(tree.nodes) > _INLINE_NODES else judge()
 
 
 def _format(call: Call) -> FormatName:

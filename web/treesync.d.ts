@@ -175,6 +175,10 @@ export class Client extends EventTarget {
   open(tree: number): Promise<Tree>;
   /** A route of /api/v1 with this client's token; rejects with the problem document. */
   request(method: string, path: string, body?: unknown): Promise<any>;
+  /** A file that a GET route of /api/v1 gives, with the name the server has for it. */
+  download(path: string): Promise<{ content: Blob; name: string | null }>;
+  /** Send a file to a POST route of /api/v1; `progress` is told shares from 0 to 1. */
+  upload(path: string, file: Blob, progress?: (part: number) => void, signal?: AbortSignal): Promise<any>;
   close(): void;
 }
 

@@ -164,3 +164,18 @@ def converted(where: str, fields: Any, kind: Kind) -> Any:
 def type_at(depth: int) -> NodeType:
     """The type of a node so deep (from 0) whose file says none."""
     return BY_DEPTH[min(depth, len(BY_DEPTH) - 1)]
+
+
+def levels(tree: Portable) -> int:
+    """How deep a tree is; in any order of its nodes, and without recursion."""
+    parents = {node.id: node.parent for node in tree.nodes}
+    depths: dict[str | None, int] = {None: 0}
+    for node in tree.nodes:
+        path: list[str] = []
+        above: str | None = node.id
+        while above not in depths:
+            assert above is not None, "nobody's depth is known"
+            path.append(above)
+            above = parents[above]
+        depths.update((one, depth) for depth, one in enumerate(reversed(path), depths[above] + 1))
+    return max(depths.values())

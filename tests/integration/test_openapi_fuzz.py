@@ -47,6 +47,7 @@ MEANT: dict[str, dict[str, Any]] = {  # what is hardly ever met by chance: a mom
     "revert_tree": {"body": {"request": "r1", "user": "bo"}},
     "list_trees": {"query": {"limit": 5}},
     "import_tree": {"query": {}, "body": {"name": "T"}, "media_type": "application/json"},
+    "preview_import": {"query": {}, "body": {"name": "T"}, "media_type": "application/json"},
     "export_tree": {"query": {}},
     "copy_tree": {"body": {}},
 }

@@ -40,10 +40,12 @@ export class Canvas extends EventTarget {
     new ResizeObserver(() => this.#looked()).observe(frame);
     desk.addEventListener("scene", () => this.#changed());
     desk.addEventListener("selection", (event) => this.#selected(event.detail));
+    desk.progress.addEventListener("change", ({ detail }) => this.cards.progressed(detail.nodes, this.#progressOf));
     this.#places = new Map([...desk.scene.items.values()].map(({ id, x, y }) => [id, { x, y }]));
   }
 
   #places;
+  #progressOf = (id) => this.#desk.progress.of(id);
 
   /** Draw at the next frame. */
   redraw() {
@@ -124,7 +126,8 @@ export class Canvas extends EventTarget {
     for (const item of scene.items.values()) if (item.id === selection || this.#isNear(item)) near.push(item);
     const first = scene.view.children(null)[0]?.id ?? null;
     const reachable = scene.items.has(selection) ? selection : null;
-    this.cards.draw(near, { selection: reachable, first, watchers: this.watchers, placeOf: this.placeOf });
+    const { watchers, placeOf } = this;
+    this.cards.draw(near, { selection: reachable, first, watchers, placeOf, progressOf: this.#progressOf });
     this.#drawLinks(scene, selection);
     this.#connections.draw(scene.view.connections.values(), (id) => this.#nearCard(id), selection);
     this.dispatchEvent(new Event("draw"));

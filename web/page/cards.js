@@ -2,6 +2,8 @@
 
 import { drawn, made, say } from "./dom.js";
 import { TYPES, shown } from "./node_types.js";
+import { inWords } from "./progress.js";
+import { branchInWords, fillCardRing, ring } from "./rings.js";
 import { listed } from "./words.js";
 
 // Signs of the types on a 12 by 12 grid; the sign and the word stand beside the colour, which alone would say it to some only.
@@ -41,7 +43,7 @@ export class Cards {
 
   /**
    * @param {import("./scene.js").Item[]} items those to be drawn, in the order of the tree
-   * @param {{ selection: string | null, first: string | null, watchers: Map<string, {name: string, color: string}[]>, placeOf: Function }} look
+   * @param {{ selection: string | null, first: string | null, watchers: Map<string, {name: string, color: string}[]>, placeOf: Function, progressOf: (id: string) => object | null }} look
    */
   draw(items, look) {
     const wanted = new Set(items.map((item) => item.id));
@@ -61,6 +63,14 @@ export class Cards {
     }
   }
 
+  /** The progress of these nodes (null: of all) is another now. */
+  progressed(ids, progressOf) {
+    for (const id of ids ?? this.#shown.keys()) {
+      const card = this.#shown.get(id);
+      if (card) showProgress(card, progressOf(id));
+    }
+  }
+
   #drawOne(item, look) {
     let card = this.#shown.get(item.id);
     if (!card) {
@@ -68,7 +78,7 @@ export class Cards {
       this.#shown.set(item.id, card);
       this.#layer.append(card.element);
     }
-    if (card.item !== item) fill(card, item);
+    if (card.item !== item) fill(card, item, look.progressOf(item.id));
     putAt(card, look.placeOf(item));
     mark(card, item.id === look.selection, item.id === (look.selection ?? look.first));
     watch(card, look.watchers.get(item.id));
@@ -77,11 +87,11 @@ export class Cards {
 
 function newCard(item) {
   const type = made("span", { className: "card-type" });
-  const status = made("span", { className: "card-status" });
+  const share = ring("card-ring");
   const title = made("div", { className: "card-title" });
   const fold = made("button", { type: "button", className: "fold", tabIndex: -1, hidden: true });
   const watchers = made("span", { className: "watchers", "aria-hidden": "true", hidden: true });
-  const head = made("div", { className: "card-head" }, type, status);
+  const head = made("div", { className: "card-head" }, type, share);
   const element = made(
     "div",
     { className: "card", role: "treeitem", "data-node": item.id, tabIndex: -1 },
@@ -90,10 +100,10 @@ function newCard(item) {
     watchers,
     fold,
   );
-  return { element, type, status, title, fold, watchers, item: null, x: NaN, y: NaN };
+  return { element, type, share, title, fold, watchers, item: null, x: NaN, y: NaN };
 }
 
-function fill(card, item) {
+function fill(card, item, progress) {
   const { element, item: old } = card;
   const { node } = item;
   card.item = item;
@@ -102,24 +112,26 @@ function fill(card, item) {
     card.type.replaceChildren(typeSign(node.type), TYPES[node.type]?.label ?? node.type);
   }
   say(card.title, node.title);
-  const status = node.template_data.completion_status || "";
-  if (card.status.dataset.status !== status) {
-    card.status.dataset.status = status;
-    card.status.title = status && shown(status);
-  }
   if (old?.height !== item.height) element.style.height = `${item.height}px`;
   element.setAttribute("aria-level", item.level);
   element.setAttribute("aria-posinset", item.index);
   element.setAttribute("aria-setsize", item.siblings);
-  element.setAttribute("aria-label", cardName(item, status));
   if (item.children) element.setAttribute("aria-expanded", String(!node.is_collapsed));
   else element.removeAttribute("aria-expanded");
+  showProgress(card, progress);
   fillFold(card.fold, item);
 }
 
-function cardName({ node, hidden }, status) {
+function showProgress(card, progress) {
+  fillCardRing(card.share, progress, card.item.children > 0);
+  card.element.setAttribute("aria-label", cardName(card.item, progress));
+}
+
+function cardName({ node, hidden, children }, progress) {
+  const status = shown(node.template_data.completion_status ?? "not_started");
+  const share = progress && (children ? branchInWords(progress) : inWords(progress.completion));
   const folded = hidden ? `, ${hidden} folded away` : "";
-  return `${TYPES[node.type]?.label ?? node.type}: ${node.title}${status ? `, ${shown(status).toLowerCase()}` : ""}${folded}`;
+  return `${TYPES[node.type]?.label ?? node.type}: ${node.title}, ${(share ?? status).toLowerCase()}${folded}`;
 }
 
 function fillFold(fold, { children, hidden }) {

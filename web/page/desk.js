@@ -1,7 +1,9 @@
 // What all parts of the page share: the open tree as it is to be seen, the selection, and who is named how.
 
 import { perFrame } from "./dom.js";
+import { Progress } from "./progress.js";
 import { sceneOf } from "./scene.js";
+import { Templates } from "./templates.js";
 
 const KEPT_CHANGES = 20; // per node, newest first
 const EDITORS = ["editor", "owner"];
@@ -14,6 +16,10 @@ const PRESENCE_MS = 60; // at most about 16 presence messages a second
 export class Desk extends EventTarget {
   client;
   tree;
+  /** How far the tree is. */
+  progress;
+  /** The fields of each type of node. */
+  templates;
   /** @type {import("./scene.js").Scene} */
   scene;
   selection = null;
@@ -28,6 +34,8 @@ export class Desk extends EventTarget {
     super();
     this.client = client;
     this.tree = tree;
+    this.progress = new Progress(tree);
+    this.templates = new Templates(client);
     this.scene = sceneOf(tree.view);
     this.selection = tree.view.children(null)[0]?.id ?? null;
     const redraw = perFrame(() => this.#rebuild());

@@ -55,7 +55,7 @@ function fits(desk, path, text, bytes) {
 /** A labelled editor of one field of a template. Answers `{ element, show, stop }`. */
 export function templateField(desk, edits, id, spec) {
   const path = `template_data.${spec.key}`;
-  const control = { choice, number }[spec.kind] ?? text;
+  const control = { choice, date, flag, list, number }[spec.kind] ?? text;
   const name = `field-${spec.key}`;
   const made_ = control(desk, edits, id, path, spec, name);
   const help = spec.help && made("p", { className: "help", id: `${name}-help` }, spec.help);
@@ -91,24 +91,73 @@ function number(desk, edits, id, path, spec, name) {
   };
   field.onchange = () => {
     if (field.validity.badInput) desk.say("This is not a number; it was not stored.", "refused");
-    else if (field.value === "") edits.watch(desk.tree.update(id, {}, [path]));
-    else edits.set(id, { [path]: Number(field.value) });
+    else set(desk, edits, id, path, field.value === "" ? null : Number(field.value));
   };
   show();
   return { field, show, stop() {} };
 }
 
 function choice(desk, edits, id, path, { choices }, name) {
+  return picked(desk, edits, id, path, name, choices, { asText, asValue: (text) => text });
+}
+
+const FLAG = [
+  ["", "Not set"],
+  ["true", "Yes"],
+  ["false", "No"],
+];
+
+function flag(desk, edits, id, path, _spec, name) {
+  return picked(desk, edits, id, path, name, FLAG, { asText, asValue: (text) => text === "true" });
+}
+
+// One of several; the empty choice is no value at all.
+function picked(desk, edits, id, path, name, choices, { asText: shownAs, asValue }) {
   const field = made(
     "select",
     { id: name, disabled: !desk.mayEdit },
     ...choices.map(([value, label]) => made("option", { value }, label)),
   );
-  const show = () => (field.value = asText(read(desk.view.nodes.get(id), path)));
-  field.onchange = () => {
-    if (field.value === "") edits.watch(desk.tree.update(id, {}, [path]));
-    else edits.set(id, { [path]: field.value });
-  };
+  const show = () => (field.value = shownAs(read(desk.view.nodes.get(id), path)));
+  field.onchange = () => set(desk, edits, id, path, field.value === "" ? null : asValue(field.value));
   show();
   return { field, show, stop() {} };
+}
+
+function date(desk, edits, id, path, _spec, name) {
+  const field = made("input", { id: name, type: "date" });
+  const show = () => (field.value = asText(read(desk.view.nodes.get(id), path)).slice(0, "2026-01-05".length));
+  return whole(desk, edits, id, path, field, show, () => field.value || null);
+}
+
+/** A list is typed one item a line. It may be stored as a text too. */
+function list(desk, edits, id, path, _spec, name) {
+  const field = made("textarea", { id: name, rows: 2, placeholder: "One a line" });
+  const lines = (value) => (Array.isArray(value) ? value.map(asText).join("\n") : asText(value));
+  const show = () => {
+    if (document.activeElement !== field) field.value = lines(read(desk.view.nodes.get(id), path));
+    if (field.isConnected) grow(field);
+  };
+  const items = () => field.value.split("\n").map((one) => one.trim()).filter(Boolean);
+  field.oninput = () => grow(field);
+  return whole(desk, edits, id, path, field, show, () => (items().length ? items() : null));
+}
+
+// What is not typed together: stored when the person leaves the field.
+function whole(desk, edits, id, path, field, show, value) {
+  field.readOnly = !desk.mayEdit;
+  field.onfocus = () => desk.edit(id, path);
+  field.onblur = () => {
+    desk.edit(null);
+    show();
+  };
+  field.onchange = () => set(desk, edits, id, path, value());
+  show();
+  return { field, show, stop() {} };
+}
+
+// null: the field holds nothing any more.
+function set(desk, edits, id, path, value) {
+  if (value === null) edits.watch(desk.tree.update(id, {}, [path]));
+  else edits.set(id, { [path]: value });
 }

@@ -1,6 +1,7 @@
 // Every key of the canvas: what it does, and how the help says it.
 
 import { byId, isTyping, made } from "./dom.js";
+import { isPopoverOpen } from "./popover.js";
 
 const STEPS = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
 
@@ -89,7 +90,7 @@ export function listenToKeys(desk, commands) {
   };
 
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || document.querySelector("dialog[open]") || isPopoverOpen()) return;
     const control = event.ctrlKey || event.metaKey;
     if (isTyping(event.target)) return inField(event, control, desk, withControl);
     if (event.altKey) return;

@@ -20,6 +20,7 @@ import { wearTheme } from "./theme.js";
 import { TitleEditor } from "./title_editor.js";
 import { Toolbar } from "./toolbar.js";
 import { Trash } from "./trash.js";
+import { TreeProgress } from "./tree_progress.js";
 import { Trees } from "./trees.js";
 import { speak } from "./voice.js";
 
@@ -68,6 +69,8 @@ function show(client, tree) {
   new Panel(desk, edits, commands, byId("panel"));
   new StatusBar(desk, { showConflicts: () => inbox.open() });
   new Toolbar(desk, canvas, commands);
+  new TreeProgress(desk, desk.progress);
+  desk.templates.load();
   new Trees(desk, edits, (other) => {
     remember(other);
     location.reload(); // the simplest way to leave nothing of this tree behind

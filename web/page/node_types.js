@@ -99,6 +99,23 @@ export const TYPES = {
   },
 };
 
+// The server's kinds of fields as those of this page.
+const KINDS = { text: "line", long_text: "area", list: "list", number: "number", choice: "choice", date: "date", flag: "flag" };
+
+/** Take the server's templates in place of those above; a status stands below the fields of every type. */
+export function adopt(templates) {
+  for (const [type, { meaning, fields }] of Object.entries(templates)) {
+    if (!TYPES[type]) continue;
+    TYPES[type].meaning = meaning || TYPES[type].meaning;
+    TYPES[type].fields = [...fields.map(fieldOf), STATUS];
+  }
+}
+
+function fieldOf({ name, label, kind = "text", help = "", choices = [] }) {
+  const field = { key: name, label, help, kind: KINDS[kind] ?? "line" };
+  return kind === "choice" ? { ...field, choices: [["", "Not set"], ...choices.map((one) => [one, one])] } : field;
+}
+
 /** The type a new node below (or beside) another one most likely has. */
 export function typeBelow(type) {
   return type ? TYPES[type].below : "objective";

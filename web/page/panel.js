@@ -3,6 +3,7 @@
 import { typeSign } from "./cards.js";
 import { made, iconButton, icon, say } from "./dom.js";
 import { bindText, grow, templateField } from "./fields.js";
+import { Filled } from "./filled.js";
 import { TYPES } from "./node_types.js";
 import { ConnectionList } from "./connection_list.js";
 import { ago, changeInWords, listed } from "./words.js";
@@ -26,14 +27,17 @@ export class Panel {
     this.#commands = commands;
     this.#element = element;
     desk.addEventListener("people", () => this.#made.people?.());
+    desk.templates.addEventListener("change", () => this.draw(true));
     for (const name of ["scene", "selection", "status"]) desk.addEventListener(name, () => this.draw());
     setInterval(() => this.#made?.ages?.(), 30_000); // “2 minutes ago” grows old
     this.draw();
   }
 
-  draw() {
+  /** `anew`: though the same node is shown, its form is another. */
+  draw(anew = false) {
     const node = this.#desk.selected;
     const same =
+      !anew &&
       this.#made &&
       this.#made.id === (node?.id ?? null) &&
       this.#made.type === node?.type &&
@@ -69,6 +73,8 @@ export class Panel {
       : "No description.";
     const others = made("p", { className: "typing-here", "aria-live": "off" });
     const fields = TYPES[node.type].fields.map((spec) => templateField(this.#desk, this.#edits, node.id, spec));
+    const form = new Map(TYPES[node.type].fields.map(({ key }, at) => [key, fields[at].element]));
+    const filled = new Filled(this.#desk, node.id, form);
     const connections = new ConnectionList(this.#desk, this.#edits, this.#commands, node.id);
     const history = made("ol", { className: "history" });
     const elements = [
@@ -78,6 +84,7 @@ export class Panel {
       section(
         TYPES[node.type].label,
         made("p", { className: "help lead" }, TYPES[node.type].meaning),
+        filled.element,
         ...fields.map((one) => one.element),
       ),
       section("Connections", connections.element),
@@ -86,7 +93,7 @@ export class Panel {
     const ages = () => this.#history(history, node.id);
     const people = () => say(others, this.#typingHere(node.id));
     const show = () => {
-      for (const one of [...bindings, ...fields]) one.show();
+      for (const one of [...bindings, ...fields, filled]) one.show();
       connections.draw();
       ages();
       people();
@@ -96,7 +103,7 @@ export class Panel {
       show,
       ages,
       people,
-      stop: () => [...bindings, ...fields, connections].forEach((one) => one.stop()),
+      stop: () => [...bindings, ...fields, filled, connections].forEach((one) => one.stop()),
     };
   }
 

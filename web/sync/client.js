@@ -6,6 +6,7 @@ import { RequestFailed, request } from "./http.js";
 import { Link } from "./link.js";
 import { openStore, rememberIdentity, rememberedIdentity } from "./store.js";
 import { TokenSource } from "./token.js";
+import { download, upload } from "./transfer.js";
 import { Tree } from "./tree.js";
 
 const FIRST_RETRY_MS = 250; // on a living socket, doubled up to the longest, then a random part of it
@@ -78,6 +79,16 @@ export class Client extends EventTarget {
   /** A route of /api/v1 with this client's token. */
   request(method, path, body) {
     return request(this.#origin, this.#token, method, path, body);
+  }
+
+  /** A file that a GET route of /api/v1 gives: `{ content, name }`. */
+  download(path) {
+    return download(this.#origin, this.#token, path);
+  }
+
+  /** Send a file to a POST route of /api/v1; `progress` is told shares from 0 to 1. */
+  upload(path, file, progress = () => {}, signal = undefined) {
+    return upload(this.#origin, this.#token, path, file, progress, signal);
   }
 
   /** Try now, with another token where one is given: after "signed out", or to end a wait. */

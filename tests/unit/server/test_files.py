@@ -74,6 +74,42 @@ async def test_a_bad_file_makes_nothing(query: str, content: bytes, why: str) ->
         assert await count(app) == 0
 
 
+async def test_what_a_file_would_become_is_told_and_nothing_is_made() -> None:
+    """[HT10]"""
+    async with running() as app:
+        told = await app.ask("POST", "/api/v1/trees/import/preview?format=markdown", content=OUTLINE)
+        assert told.status_code == 200, told.text
+        assert told.json() == {
+            "name": "Plan",
+            "description": "what for",
+            "nodes": 2,
+            "connections": 0,
+            "levels": 2,
+            "types": {"objective": 1, "metric": 1},
+        }
+        # children before their parents, which JSON may have
+        backwards = {"name": "Plan", "nodes": NODES[::-1], "connections": JOINED}
+        told = await app.ask("POST", "/api/v1/trees/import/preview?name=Mine", backwards)
+        assert (told.json()["name"], told.json()["levels"], told.json()["connections"]) == ("Mine", 2, 1), told.text
+        assert (await app.ask("POST", "/api/v1/trees/import/preview", {"name": "None"})).json()["levels"] == 0
+        assert await count(app) == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "why"),
+    [
+        ("format=opml", b"<opml><body><outline", "line 1"),
+        ("format=markdown", OUTLINE + b"- \xff\n", "line 5: byte 0xff is no UTF-8"),
+        ("", b'{"nodes":[]}', "name must have 1 to 500 characters"),
+    ],
+)
+async def test_a_bad_file_is_refused_before_it_is_made(query: str, content: bytes, why: str) -> None:
+    """[HT10]"""
+    async with running() as app:
+        answer = await app.ask("POST", f"/api/v1/trees/import/preview?{query}", content=content)
+        assert (answer.status_code, why in answer.json()["detail"]) == (422, True), answer.text
+
+
 async def test_a_file_is_no_larger_than_any_body() -> None:
     async with running(edit_bytes=100_000) as app:
         answer = await app.ask("POST", "/api/v1/trees/import?format=markdown", content=OUTLINE * 2_000)
