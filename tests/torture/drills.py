@@ -15,6 +15,7 @@ from typing import Any
 from tests.torture.drill_bus import bus_away, lossy_bus, silent_bus, tail_loss
 from tests.torture.drill_commits import steady, unknown_commits
 from tests.torture.drill_database import read_only_database, slow_database, spent_pool
+from tests.torture.drill_handshakes import half_handshakes
 from tests.torture.drill_joins import subscribe_race
 from tests.torture.drill_kills import kill_points
 from tests.torture.drill_offline import long_queue
@@ -35,6 +36,7 @@ DRILLS: dict[str, Drill] = {
     "spent-pool": spent_pool,
     "slow-database": slow_database,
     "read-only-database": read_only_database,
+    "half-handshakes": half_handshakes,
 }
 
 
