@@ -15,7 +15,7 @@ from tests.torture.report import Report, spread
 from tests.torture.stage import Instance, staged
 from tests.waiting import until
 
-# 10 s for the head or for hello (HS2), 1 s between rounds of the heartbeat, 5 s for the answer to a close, a busy machine
+# 10 s for the head or hello (HS2), 1 s between rounds of the heartbeat, 5 s for the answer to a close, a busy machine
 GONE_SECONDS = 20.0
 ANSWER_SECONDS = 2.0  # p99 of an edit meanwhile: it waits for thousands of handshakes at most
 MEBIBYTES_EACH = 0.02  # a socket with half a request
