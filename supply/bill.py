@@ -68,13 +68,13 @@ def _licences(part: Part) -> list[dict[str, Any]]:
 
 
 def _vendored() -> list[list[str]]:
-    """package, version, licence, file, sha256 of the module, sha256 of the licence"""
+    """package, version, licence, file, sha256 of the module, of the licence, and of the style sheet where it has one"""
     lines = (ROOT / "web" / "vendor" / "VERSIONS").read_text(encoding="utf-8").splitlines()
     return [line.split() for line in lines if line and not line.startswith("#")]
 
 
 def _module(line: list[str]) -> Component:
-    package, version, licence, _, digest, _ = line
+    package, version, licence, _, digest, *_ = line
     return {
         "type": "library",
         "bom-ref": f"web/vendor/{package}.js",

@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 VENDOR = ROOT / "web" / "vendor"
 PERMISSIVE = {"ISC", "MIT", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0"}
-GRANTS = {"ISC": "Permission to use, copy, modify, and/or distribute this software"}
+GRANTS = {
+    "ISC": "Permission to use, copy, modify, and/or distribute this software",
+    "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
+}
 
 
 class Vendored(NamedTuple):
@@ -23,6 +26,13 @@ class Vendored(NamedTuple):
     source: str
     module_hash: str
     licence_hash: str
+    sheet_hash: str = ""  # of its style sheet, where it needs one
+
+    @property
+    def files(self) -> dict[str, str]:
+        """name -> hash"""
+        hashes = {".js": self.module_hash, ".LICENSE": self.licence_hash, ".css": self.sheet_hash}
+        return {f"{self.package}{suffix}": expected for suffix, expected in hashes.items() if expected}
 
 
 def vendored() -> list[Vendored]:
@@ -40,15 +50,15 @@ def notice() -> str:
 
 
 def test_every_file_is_listed_and_every_listed_file_is_there() -> None:
-    listed = {name for one in vendored() for name in (f"{one.package}.js", f"{one.package}.LICENSE")}
+    listed = {name for one in vendored() for name in one.files}
     assert {path.name for path in VENDOR.iterdir()} == {*listed, "VERSIONS"}
 
 
 @pytest.mark.parametrize("one", vendored(), ids=lambda one: one.package)
 def test_a_vendored_file_is_what_its_author_published(one: Vendored) -> None:
-    for suffix, expected in ((".js", one.module_hash), (".LICENSE", one.licence_hash)):
-        content = (VENDOR / f"{one.package}{suffix}").read_bytes()
-        assert hashlib.sha256(content).hexdigest() == expected, f"{one.package}{suffix} was changed: see VERSIONS"
+    for name, expected in one.files.items():
+        content = (VENDOR / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == expected, f"{name} was changed: see VERSIONS"
 
 
 @pytest.mark.parametrize("one", vendored(), ids=lambda one: one.package)
@@ -69,6 +79,8 @@ def test_a_vendored_file_needs_no_other(one: Vendored) -> None:
     assert re.search(r"^export \{", text, re.MULTILINE)
     assert not re.search(r"^import\b|\bimport\(|\brequire\(|sourceMappingURL", text, re.MULTILINE)
     assert not re.search(r"\beval\(|new Function\(|\bdocument\.write", text), "the page's policy forbids it"
+    sheet = VENDOR / f"{one.package}.css"
+    assert not sheet.exists() or not re.search(r"@import|url\(", sheet.read_text(encoding="utf-8"))
 
 
 def test_notice_names_everything_that_is_installed_with_it() -> None:
