@@ -2,6 +2,7 @@
 
 import { drawn, made, say } from "./dom.js";
 import { TYPES, shown } from "./node_types.js";
+import { MARKS } from "./past.js";
 import { inWords } from "./progress.js";
 import { branchInWords, fillCardRing, ring } from "./rings.js";
 import { listed } from "./words.js";
@@ -43,7 +44,7 @@ export class Cards {
 
   /**
    * @param {import("./scene.js").Item[]} items those to be drawn, in the order of the tree
-   * @param {{ selection: string | null, first: string | null, watchers: Map<string, {name: string, color: string}[]>, placeOf: Function, progressOf: (id: string) => object | null }} look
+   * @param {{ selection: string | null, first: string | null, watchers: Map<string, {name: string, color: string}[]>, placeOf: Function, progressOf: (id: string) => object | null, since?: Map<string, import("./past.js").Mark[]> }} look
    */
   draw(items, look) {
     const wanted = new Set(items.map((item) => item.id));
@@ -82,6 +83,7 @@ export class Cards {
     putAt(card, look.placeOf(item));
     mark(card, item.id === look.selection, item.id === (look.selection ?? look.first));
     watch(card, look.watchers.get(item.id));
+    showSince(card, look.since?.get(item.id));
   }
 }
 
@@ -91,6 +93,7 @@ function newCard(item) {
   const title = made("div", { className: "card-title" });
   const fold = made("button", { type: "button", className: "fold", tabIndex: -1, hidden: true });
   const watchers = made("span", { className: "watchers", "aria-hidden": "true", hidden: true });
+  const since = made("span", { className: "card-since", "aria-hidden": "true", hidden: true });
   const head = made("div", { className: "card-head" }, type, share);
   const element = made(
     "div",
@@ -98,9 +101,10 @@ function newCard(item) {
     head,
     title,
     watchers,
+    since,
     fold,
   );
-  return { element, type, share, title, fold, watchers, item: null, x: NaN, y: NaN };
+  return { element, type, share, title, fold, watchers, since, marks: "", item: null, x: NaN, y: NaN };
 }
 
 function fill(card, item, progress) {
@@ -124,7 +128,8 @@ function fill(card, item, progress) {
 
 function showProgress(card, progress) {
   fillCardRing(card.share, progress, card.item.children > 0);
-  card.element.setAttribute("aria-label", cardName(card.item, progress));
+  card.name = cardName(card.item, progress);
+  nameCard(card);
 }
 
 function cardName({ node, hidden, children }, progress) {
@@ -133,6 +138,20 @@ function cardName({ node, hidden, children }, progress) {
   const folded = hidden ? `, ${hidden} folded away` : "";
   return `${TYPES[node.type]?.label ?? node.type}: ${node.title}, ${(share ?? status).toLowerCase()}${folded}`;
 }
+
+// A card of the past: what is different now, in a word and a sign beside the colour.
+function showSince(card, marks = []) {
+  const words = marks.map((mark) => MARKS[mark].word).join(", ");
+  if (card.marks === words) return;
+  card.marks = words;
+  if (marks.length) card.element.dataset.since = marks[0];
+  else delete card.element.dataset.since;
+  card.since.hidden = !marks.length;
+  say(card.since, marks.map((mark) => `${MARKS[mark].sign} ${MARKS[mark].word}`).join("  "));
+  nameCard(card);
+}
+
+const nameCard = ({ element, name, marks }) => element.setAttribute("aria-label", marks ? `${name}, ${marks} since` : name);
 
 function fillFold(fold, { children, hidden }) {
   fold.hidden = !children;

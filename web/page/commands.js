@@ -57,10 +57,12 @@ export class Commands {
   }
 
   undo() {
+    if (this.#desk.past) return this.#desk.say("Go back to now to undo.", "note");
     this.#desk.say(this.#desk.tree.undo() ? "Undone." : "Nothing to undo.", "quiet");
   }
 
   redo() {
+    if (this.#desk.past) return this.#desk.say("Go back to now to redo.", "note");
     this.#desk.say(this.#desk.tree.redo() ? "Redone." : "Nothing to redo.", "quiet");
   }
 

@@ -22,6 +22,8 @@ export class Desk extends EventTarget {
   templates;
   /** @type {import("./scene.js").Scene} */
   scene;
+  /** The moment that is looked at instead of now. @type {import("./past.js").Past | null} */
+  past = null;
   selection = null;
   /** Field that this person types into: `{ node, path }`. */
   editing = null;
@@ -38,7 +40,7 @@ export class Desk extends EventTarget {
     this.templates = new Templates(client);
     this.scene = sceneOf(tree.view);
     this.selection = tree.view.children(null)[0]?.id ?? null;
-    const redraw = perFrame(() => this.#rebuild());
+    const redraw = perFrame(() => this.past || this.#rebuild()); // what others do now is seen on the way back
     tree.addEventListener("change", (event) => {
       this.#remember(event.detail);
       redraw();
@@ -50,12 +52,35 @@ export class Desk extends EventTarget {
     this.#meet();
   }
 
+  /** What is to be seen: the tree as it is, or was. */
   get view() {
-    return this.tree.view;
+    return this.past?.view ?? this.tree.view;
   }
 
-  get mayEdit() {
+  /** Whether this person's role is one that edits. */
+  get isEditor() {
     return EDITORS.includes(this.tree.role);
+  }
+
+  /** Whether what is to be seen can be edited: nobody edits the past. */
+  get mayEdit() {
+    return this.past === null && this.isEditor;
+  }
+
+  /** See the tree as it was; null: as it is. @param {import("./past.js").Past | null} past */
+  lookAt(past) {
+    if (!this.past) document.activeElement?.closest("[data-path], .title-input")?.blur(); // what is typed there is of now
+    this.past = past;
+    document.body.classList.toggle("is-past", past !== null);
+    this.#rebuild();
+    this.#tell("status");
+    this.present();
+  }
+
+  /** Fold a branch or unfold it while the past is looked at, for nobody else. */
+  foldPast(id, is_collapsed) {
+    this.past.fold(id, is_collapsed);
+    this.#rebuild();
   }
 
   /** The selected node, or null. */
@@ -79,15 +104,18 @@ export class Desk extends EventTarget {
       above;
       above = this.view.nodes.get(above.parent)
     ) {
-      if (above.is_collapsed) this.tree.update(above.id, { is_collapsed: false });
+      if (!above.is_collapsed) continue;
+      if (this.past) this.past.fold(above.id, false);
+      else this.tree.update(above.id, { is_collapsed: false });
     }
     this.#rebuild();
     this.select(id);
   }
 
-  /** Say something in the live region and, for a tone other than "quiet", where eyes see it. */
-  say(text, tone = "note") {
-    this.dispatchEvent(new CustomEvent("said", { detail: { text, tone } }));
+  /** Say something in the live region and, for a tone other than "quiet", where eyes see it. Of tone "undo" with the way
+   *  back: `undo`, or the last edit's own. */
+  say(text, tone = "note", undo = null) {
+    this.dispatchEvent(new CustomEvent("said", { detail: { text, tone, undo } }));
   }
 
   /** The name of a user, as far as this page has met them. */
@@ -106,8 +134,8 @@ export class Desk extends EventTarget {
     this.#presenceTimer ||= setTimeout(() => {
       this.#presenceTimer = 0;
       this.tree.present({
-        cursor: this.cursor ?? undefined,
-        selection: this.selection ? [this.selection] : [],
+        cursor: this.past ? undefined : (this.cursor ?? undefined),
+        selection: this.selection && !this.past ? [this.selection] : [],
         editing: this.editing ?? undefined,
       });
     }, PRESENCE_MS);

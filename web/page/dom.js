@@ -26,6 +26,9 @@ const ICONS = {
   details: "M2.5 3h11v10h-11zM9.5 3v10",
   download: "M8 2.5v7.2M5 7l3 3 3-3M3 13h10",
   restore: "M3 8a5 5 0 1 0 1.6-3.7M4.4 2v2.6H7",
+  history: "M2.8 8a5.2 5.2 0 1 0 1.5-3.7M4.3 1.9v2.6h2.6M8 5v3.2l2.2 1.3",
+  before: "M10.5 4 6.5 8l4 4M4 4v8",
+  after: "m5.5 4 4 4-4 4M12 4v8",
   go: "M3 8h9.5M9 4.5 12.5 8 9 11.5",
   done: "m3 8.5 3.2 3.2L13 5",
   people:

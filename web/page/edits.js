@@ -61,7 +61,9 @@ export class Edits {
   /** Fold or unfold what stands below a node. */
   fold(id) {
     const node = this.#view.nodes.get(id);
-    if (!node || !this.#view.children(id).length || !this.#allowed()) return;
+    if (!node || !this.#view.children(id).length) return;
+    if (this.#desk.past) return this.#desk.foldPast(id);
+    if (!this.#allowed()) return;
     this.#watch(this.#desk.tree.update(id, { is_collapsed: !node.is_collapsed }));
   }
 
@@ -253,7 +255,8 @@ export class Edits {
 
   #allowed() {
     if (this.#desk.mayEdit) return true;
-    this.#desk.say("You may read this tree, not change it.", "refused");
+    const why = this.#desk.past ? "This is the tree as it was. Go back to now to change it." : "You may read this tree, not change it.";
+    this.#desk.say(why, "refused");
     return false;
   }
 

@@ -50,6 +50,7 @@ export const HELP = [
       [["Space"], "Hold and drag to pan"],
       [["Ctrl", "Z"], "Undo your last change"],
       [["Ctrl", "Shift", "Z"], "Redo"],
+      [["H"], "History: the tree as it was"],
       [["?"], "These keys"],
     ],
   ],
@@ -58,8 +59,9 @@ export const HELP = [
 /**
  * @param {import("./commands.js").Commands} commands
  * @param {import("./desk.js").Desk} desk
+ * @param {import("./history_panel.js").HistoryPanel} history
  */
-export function listenToKeys(desk, commands) {
+export function listenToKeys(desk, commands, history) {
   const plain = {
     Enter: () => commands.rename(),
     F2: () => commands.rename(),
@@ -67,7 +69,11 @@ export function listenToKeys(desk, commands) {
     Delete: () => commands.remove(),
     Backspace: () => commands.remove(),
     Home: () => desk.select(desk.view.children(null)[0]?.id ?? null),
-    Escape: () => (document.body.classList.contains("details-open") ? commands.closeDetails() : desk.select(null)),
+    Escape: () => {
+      if (history.isOpen) history.leave();
+      else if (document.body.classList.contains("details-open")) commands.closeDetails();
+      else desk.select(null);
+    },
     "+": () => commands.zoom(1.25),
     "=": () => commands.zoom(1.25),
     "-": () => commands.zoom(0.8),
@@ -77,6 +83,7 @@ export function listenToKeys(desk, commands) {
     "?": () => byId("keys").showModal(),
     c: () => commands.fold(),
     d: () => commands.toggleDetails(),
+    h: () => history.toggle(),
     l: () => commands.connect(),
     m: () => commands.moveBelow(),
     t: () => commands.tidyUp(),

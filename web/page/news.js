@@ -26,7 +26,7 @@ export class News {
       const heard = this.#heard.get(op.user) ?? { changes: new Map() };
       heard.changes.set(op.node, op);
       this.#heard.set(op.user, heard);
-      this.#glow(op);
+      if (!this.#desk.past) this.#glow(op);
     }
     if (this.#heard.size) this.#timer ||= setTimeout(() => this.#tell(), TELL_MS);
   }
@@ -42,7 +42,7 @@ export class News {
     const name = this.#desk.nameOf(user);
     if (ops.length > 1) return `${name} changed ${plural(ops.length, "node")}.`;
     const [op] = ops;
-    const node = this.#desk.view.nodes.get(op.node);
+    const node = this.#desk.tree.view.nodes.get(op.node);
     return `${name} ${changeInWords(op, node?.type)}${node ? `: ${quoted(node.title)}` : ""}.`;
   }
 

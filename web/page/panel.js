@@ -6,6 +6,7 @@ import { bindText, grow, templateField } from "./fields.js";
 import { Filled } from "./filled.js";
 import { TYPES } from "./node_types.js";
 import { ConnectionList } from "./connection_list.js";
+import { NodeHistory } from "./node_history.js";
 import { ago, changeInWords, listed } from "./words.js";
 
 const SHOWN_CHANGES = 6;
@@ -14,17 +15,20 @@ export class Panel {
   #desk;
   #edits;
   #commands;
+  #past;
   #element;
   #made = null; // what is shown: { id, type, role, show, stop }
 
   /**
    * @param {HTMLElement} element
    * @param {import("./commands.js").Commands} commands
+   * @param {import("./history_panel.js").HistoryPanel} past
    */
-  constructor(desk, edits, commands, element) {
+  constructor(desk, edits, commands, past, element) {
     this.#desk = desk;
     this.#edits = edits;
     this.#commands = commands;
+    this.#past = past;
     this.#element = element;
     desk.addEventListener("people", () => this.#made.people?.());
     desk.templates.addEventListener("change", () => this.draw(true));
@@ -41,7 +45,8 @@ export class Panel {
       this.#made &&
       this.#made.id === (node?.id ?? null) &&
       this.#made.type === node?.type &&
-      this.#made.role === this.#desk.tree.role;
+      this.#made.role === this.#desk.tree.role &&
+      this.#made.mayEdit === this.#desk.mayEdit;
     if (!same) this.#rebuild(node);
     this.#made.show();
   }
@@ -54,7 +59,7 @@ export class Panel {
     } = this.#element.contains(document.activeElement) ? document.activeElement : {};
     this.#made?.stop();
     const parts = node ? this.#forNode(node) : this.#forTree();
-    this.#made = { id: node?.id ?? null, type: node?.type, role: this.#desk.tree.role, ...parts };
+    this.#made = { id: node?.id ?? null, type: node?.type, role: this.#desk.tree.role, mayEdit: this.#desk.mayEdit, ...parts };
     this.#element.replaceChildren(...parts.elements);
     const again = focused && document.getElementById(focused);
     again?.focus({ preventScroll: true });
@@ -88,7 +93,7 @@ export class Panel {
         ...fields.map((one) => one.element),
       ),
       section("Connections", connections.element),
-      section("Changes", history),
+      section("Changes", history, this.#wholeHistory(history, node.id)),
     ];
     const ages = () => this.#history(history, node.id);
     const people = () => say(others, this.#typingHere(node.id));
@@ -149,6 +154,18 @@ export class Panel {
       bindText(this.#desk, this.#edits, area, node, path, { changed: () => area.isConnected && grow(area) }),
     );
     return area;
+  }
+
+  // What this page has seen is shown at once; the rest the server tells when it is asked for.
+  #wholeHistory(seen, id) {
+    const whole = () => {
+      const history = new NodeHistory(this.#desk, this.#past, id);
+      seen.hidden = true;
+      ask.replaceWith(history.element);
+      history.load();
+    };
+    const ask = made("button", { type: "button", className: "button quiet-button", id: "whole-history", onclick: whole }, icon("history"), "All changes of this card");
+    return ask;
   }
 
   #typingHere(id) {

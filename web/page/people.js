@@ -15,6 +15,13 @@ export function colourOf(user) {
   return COLOURS[hash % COLOURS.length];
 }
 
+/** A person's initials in their colour. */
+export function face(user, name) {
+  const round = made("span", { className: "face", "aria-hidden": "true" }, initials(name));
+  round.style.backgroundColor = colourOf(user);
+  return round;
+}
+
 export class People {
   #desk;
   #canvas;

@@ -45,7 +45,7 @@ export class StatusBar {
     byId("redo").disabled = !this.#desk.tree.canRedo || !this.#desk.mayEdit;
     say(
       byId("role"),
-      this.#desk.mayEdit || this.#desk.tree.role === null
+      this.#desk.isEditor || this.#desk.tree.role === null
         ? ""
         : this.#desk.tree.role === "commenter"
           ? "You may comment, not edit"

@@ -37,11 +37,11 @@ export class Toolbar {
   }
 
   draw() {
-    const { selected, mayEdit, view } = this.#desk;
+    const { selected, mayEdit, view, past } = this.#desk;
     for (const id of ["add-sibling", "rename", "connect", "remove"]) byId(id).disabled = !selected || !mayEdit;
     byId("add-child").disabled = !mayEdit;
     byId("tidy").disabled = !mayEdit;
-    byId("fold").disabled = !selected || !mayEdit || !view.children(selected.id).length;
+    byId("fold").disabled = !selected || !(mayEdit || past) || !view.children(selected.id).length;
     byId("fold").setAttribute("aria-label", selected?.is_collapsed ? "Expand" : "Collapse");
     byId("empty").hidden = view.nodes.size > 0;
   }

@@ -9,7 +9,7 @@ export function speak(desk, { undo }) {
   const region = byId("said");
   const line = byId("toast");
   let timer = 0;
-  desk.addEventListener("said", ({ detail: { text, tone } }) => {
+  desk.addEventListener("said", ({ detail: { text, tone, undo: own } }) => {
     region.textContent = "";
     // the same words twice are read twice only if the region was empty in between
     requestAnimationFrame(() => (region.textContent = text));
@@ -17,7 +17,7 @@ export function speak(desk, { undo }) {
     if (tone === "quiet") return;
     const back =
       tone === "undo" &&
-      made("button", { type: "button", className: "button", onclick: () => (undo(), hide()) }, "Undo");
+      made("button", { type: "button", className: "button", onclick: () => ((own ?? undo)(), hide()) }, "Undo");
     line.dataset.tone = tone;
     line.replaceChildren(made("p", {}, text), back || "");
     line.hidden = false;

@@ -14,6 +14,28 @@ export function ago(at, now = Date.now()) {
   return relative.format(-Math.floor(passed / (24 * 60 * MINUTE)), "day");
 }
 
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const DAY = { day: "numeric", month: "long" };
+
+/** The time of day: “14:02”. @param {string} at RFC 3339 */
+export const clock = (at) => new Date(at).toLocaleTimeString("en-GB", CLOCK);
+
+/** “Today”, “Yesterday”, “12 March”, and in other years “12 March 2025”. */
+export function dayInWords(at, now = Date.now()) {
+  const day = (time) => new Date(time).setHours(0, 0, 0, 0);
+  const passed = Math.round((day(now) - day(at)) / (24 * 60 * MINUTE)); // a day of a change of clocks is not 24 hours
+  if (passed === 0) return "Today";
+  if (passed === 1) return "Yesterday";
+  const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+  return new Date(at).toLocaleDateString("en-GB", sameYear ? DAY : { ...DAY, year: "numeric" });
+}
+
+/** A day and time inside a sentence: “today, 14:02”. */
+export function momentInWords(at, now = Date.now()) {
+  const day = dayInWords(at, now);
+  return `${/^[TY]/.test(day) ? day.toLowerCase() : day}, ${clock(at)}`;
+}
+
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 /** What an op did, after a name: “Ada” + “moved it”. */
@@ -61,6 +83,7 @@ export function opInWords(op, view) {
     connect: () =>
       `Connect ${quoted(view.nodes.get(op.from)?.title ?? op.from)} to ${quoted(view.nodes.get(op.to)?.title ?? op.to)}`,
     disconnect: () => "Remove a connection",
+    import: () => `Bring in ${plural(op.nodes?.length ?? 0, "node")}`,
     configure: () =>
       op.set?.name === undefined ? "Change the tree’s settings" : `Name the tree ${quoted(op.set.name)}`,
   };
