@@ -359,7 +359,8 @@ CREATE INDEX conflict_parties_of_user ON conflict_parties (tenant_id, user_id, o
 
 -- tree_versions -------------------------------------------------------------------------------------------------------
 -- tenant. Kept snapshots, numbered without a gap per tree. tree_snapshot is the wire's `state`, byte for byte (json:
--- half the size of jsonb, and nothing searches in it); null where a job thinned it: the log still tells it.
+-- half the size of jsonb, and nothing searches in it); null where a job thinned it: the log still tells it. authors are
+-- the users who edited since the version before, who did most first.
 CREATE TABLE tree_versions (
     tenant_id text COLLATE "C" NOT NULL,
     tree_id bigint NOT NULL,
@@ -374,6 +375,7 @@ CREATE TABLE tree_versions (
     kind text NOT NULL DEFAULT 'automatic' CHECK (kind IN ('automatic', 'named', 'before_delete')),
     node_count integer NOT NULL DEFAULT 0,
     thinned_at timestamptz,
+    authors text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, tree_id, version_number),
     CONSTRAINT tree_versions_moment UNIQUE (tenant_id, tree_id, epoch, seq),
     FOREIGN KEY (tenant_id, tree_id) REFERENCES impact_trees ON DELETE CASCADE
@@ -483,7 +485,8 @@ GRANT SELECT, INSERT, UPDATE ON tenants, users, impact_trees, tree_heads, tree_n
 GRANT DELETE ON tree_nodes, tree_connections TO treesync_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tree_members, node_templates, tree_terms TO treesync_app;
 GRANT SELECT, INSERT ON tree_ops, tree_versions, user_activities TO treesync_app;
-GRANT UPDATE (name, change_description, user_id, kind, tree_snapshot, thinned_at) ON tree_versions TO treesync_app;
+GRANT UPDATE (name, change_description, user_id, kind, tree_snapshot, thinned_at, epoch) ON tree_versions
+    TO treesync_app;
 GRANT SELECT, INSERT, DELETE ON tree_results, conflict_parties, activity_events, system_logs TO treesync_app;
 GRANT USAGE ON SEQUENCE user_activities_id TO treesync_app;
 

@@ -265,6 +265,12 @@ class MemoryStore(MemoryPast):
         rows = self._database.living(key)
         if rows.head.epoch == epoch:
             rows.head = msgspec.structs.replace(rows.head, epoch=new_epoch)
+            rows.versions = [
+                msgspec.structs.replace(one, epoch=new_epoch)
+                if one.epoch == epoch and one.seq <= rows.head.seq
+                else one
+                for one in rows.versions
+            ]
         return rows.head
 
     async def log_activity(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:

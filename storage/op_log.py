@@ -15,7 +15,18 @@ from storage.recall import first_of_log, first_of_result
 from sync.effects import Effect
 from sync.errors import NotFound
 from sync.identity import Author, TreeKey
-from sync.ports import LOOKED_AT, ClientCounter, First, Head, LoggedOp, Missing, Recalled, StoredResult
+from sync.ports import (
+    LOOKED_AT,
+    PAGE_BYTES,
+    PAGE_ROWS,
+    ClientCounter,
+    First,
+    Head,
+    LoggedOp,
+    Missing,
+    Recalled,
+    StoredResult,
+)
 
 HEAD = """
 SELECT h.epoch, h.commit, h.seq, h.mark, h.rights, h.conflicts
@@ -25,6 +36,19 @@ WHERE h.tenant_id = $1 AND h.tree_id = $2 AND t.deleted_at IS NULL
 RANGE = """
 SELECT seq, commit, user_id, client_id, n, mark, at, op, inverse, mode, via
 FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq > $3 AND seq <= $4 ORDER BY seq
+"""
+# sizes as stored: what is compressed or lies elsewhere is not read to be counted
+PAGE = """
+SELECT seq, commit, user_id, client_id, n, mark, at, op, inverse, mode, via
+FROM (
+    SELECT *, row_number() OVER (ORDER BY seq) AS place,
+        sum(pg_column_size(op) + pg_column_size(inverse)) OVER (ORDER BY seq) AS bytes
+    FROM (
+        SELECT * FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5
+    ) AS next
+) AS sized
+WHERE place = 1 OR bytes <= $6
+ORDER BY seq
 """
 # What came after a commit, through a seq, in one round trip: a column per field of the ops, then of the counters, then
 # whether records changed. Commits rise with seq: walking back from the newest op ends at the first that is known.
@@ -50,13 +74,21 @@ FROM (
 # A stretch of the log by its key; what a delete took and a restore brought back stands in `inverse`. An index by node
 # would cost every edit, for what few people ask of few nodes
 OF_NODE = """
-SELECT seq, commit, user_id, client_id, n, mark, at, op, inverse, mode, via
-FROM tree_ops
-WHERE tenant_id = $1 AND tree_id = $2 AND seq < $3 AND seq >= $4
-    AND (op->>'node' = $5 OR inverse->'nodes'->$5 IS NOT NULL
-        OR (op->>'op' = 'import' AND EXISTS (
-            SELECT FROM json_array_elements(op->'nodes') AS one WHERE one->>'id' = $5)))
-ORDER BY seq DESC LIMIT $6
+SELECT seq, commit, user_id, client_id, n, mark, at, op, inverse, mode, via, found
+FROM (
+    SELECT *, row_number() OVER (ORDER BY seq DESC) AS place, count(*) OVER () AS found,
+        sum(pg_column_size(op) + pg_column_size(inverse)) OVER (ORDER BY seq DESC) AS bytes
+    FROM (
+        SELECT * FROM tree_ops
+        WHERE tenant_id = $1 AND tree_id = $2 AND seq < $3 AND seq >= $4
+            AND (op->>'node' = $5 OR inverse->'nodes'->$5 IS NOT NULL
+                OR (op->>'op' = 'import' AND EXISTS (
+                    SELECT FROM json_array_elements(op->'nodes') AS one WHERE one->>'id' = $5)))
+        ORDER BY seq DESC LIMIT $6
+    ) AS concerning
+) AS sized
+WHERE place = 1 OR bytes <= $7
+ORDER BY seq DESC
 """
 MARK = "SELECT mark FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq = $3"
 COUNTER = """
@@ -102,6 +134,11 @@ async def read_range(connection: Connection, key: TreeKey, after: int, through: 
     return [_logged(row) for row in rows]
 
 
+async def read_page(connection: Connection, key: TreeKey, after: int, through: int) -> list[LoggedOp]:
+    rows = await connection.fetch(PAGE, key.tenant, key.tree, after, through, PAGE_ROWS, PAGE_BYTES)
+    return [_logged(row) for row in rows]
+
+
 async def read_of_node(
     connection: Connection, key: TreeKey, node: str, before: int, limit: int
 ) -> tuple[list[LoggedOp], int]:
@@ -109,8 +146,9 @@ async def read_of_node(
     head = await read_head(connection, key)
     before = min(before, head.seq + 1)
     least = max(before - LOOKED_AT, 1)
-    rows = await connection.fetch(OF_NODE, key.tenant, key.tree, before, least, node, limit)
-    following = rows[-1]["seq"] if len(rows) == limit else least
+    rows = await connection.fetch(OF_NODE, key.tenant, key.tree, before, least, node, limit, PAGE_BYTES)
+    is_cut = bool(rows) and (len(rows) == limit or len(rows) < rows[0]["found"])
+    following = rows[-1]["seq"] if is_cut else least
     return [_logged(row) for row in rows], following if following > 1 else 0
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from storage import versions as kept
 from storage.database import Connection, Database
-from storage.op_log import read_head, read_of_node
+from storage.op_log import read_head, read_of_node, read_page
 from sync.identity import TreeKey
 from sync.ports import LoggedOp
-from sync.versions import TreeVersion
+from sync.versions import Edited, TreeVersion
 
 
 class PostgresPast:
@@ -47,13 +47,25 @@ class PostgresPast:
         async with self._living(key) as connection:
             return await kept.versions(connection, key, limit, before)
 
-    async def rename_version(self, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
+    async def rename_version(self, key: TreeKey, version: TreeVersion, *, first: bool = False) -> TreeVersion | None:
         async with self._living(key, readonly=False) as connection:
-            return await kept.rename_version(connection, key, version)
+            return await kept.rename_version(connection, key, version, first)
+
+    async def unname_version(self, key: TreeKey, number: int) -> TreeVersion | None:
+        async with self._living(key, readonly=False) as connection:
+            return await kept.unname_version(connection, key, number)
+
+    async def edited(self, key: TreeKey, epoch: str, seq: int) -> list[Edited]:
+        async with self._living(key) as connection:
+            return await kept.edited(connection, key, epoch, seq)
 
     async def seq_at(self, key: TreeKey, moment: datetime) -> int:
         async with self._living(key) as connection:
             return await kept.seq_at(connection, key, moment)
+
+    async def log_page(self, key: TreeKey, after: int, through: int) -> list[LoggedOp]:
+        async with self._database.transaction(key.tenant, readonly=True) as connection:
+            return await read_page(connection, key, after, through)
 
     async def node_ops(self, key: TreeKey, node: str, *, before: int, limit: int) -> tuple[list[LoggedOp], int]:
         async with self._database.transaction(key.tenant, readonly=True) as connection:

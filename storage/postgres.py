@@ -30,7 +30,14 @@ from sync.ports import (
 from sync.protocol import ActivityEvent
 
 HEADS = "SELECT * FROM heads_of($1, $2, $3)"
-RENEW_EPOCH = "UPDATE tree_heads SET epoch = $4 WHERE tenant_id = $1 AND tree_id = $2 AND epoch = $3"
+# versions of what the log holds are of the new epoch too: its history is theirs
+RENEW_EPOCH = """
+WITH renewed AS (
+    UPDATE tree_heads SET epoch = $4 WHERE tenant_id = $1 AND tree_id = $2 AND epoch = $3 RETURNING seq
+)
+UPDATE tree_versions AS v SET epoch = $4 FROM renewed
+WHERE v.tenant_id = $1 AND v.tree_id = $2 AND v.epoch = $3 AND v.seq <= renewed.seq
+"""
 
 
 class PostgresStore(PostgresPast):

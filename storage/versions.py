@@ -10,20 +10,23 @@ import msgspec
 from storage.database import Connection
 from storage.json_values import rfc3339
 from sync.identity import TreeKey
-from sync.versions import TreeVersion
+from sync.versions import MOST_COUNTED, MOST_NAMED, Edited, TreeVersion, too_many
 
 # a lock of its own, not the head's: a head that is held counts as lost to whoever wants to commit
 NUMBERING = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2::bigint::text, 0))"
 KEEP = """
 INSERT INTO tree_versions (tenant_id, tree_id, version_number, epoch, seq, tree_snapshot, name, change_description,
-    user_id, kind, node_count)
-SELECT $1, $2, COALESCE(max(version_number), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10
+    user_id, kind, node_count, authors)
+SELECT $1, $2, COALESCE(max(version_number), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11
 FROM tree_versions WHERE tenant_id = $1 AND tree_id = $2
 HAVING NOT COALESCE(bool_or(epoch = $3 AND (seq = $4 OR ($9 = 'automatic' AND kind = 'automatic' AND seq > $4))), false)
+    AND ($12 = '' OR EXISTS (
+        SELECT FROM tree_ops WHERE tenant_id = $1 AND tree_id = $2 AND seq = $4 AND mark = $12))
 RETURNING version_number, created_at
 """
+NAMED = "SELECT count(*) FROM tree_versions WHERE tenant_id = $1 AND tree_id = $2 AND kind = 'named'"
 LINE = """
-SELECT version_number, epoch, seq, name, change_description, user_id, kind, node_count, created_at, thinned_at
+SELECT version_number, epoch, seq, name, change_description, user_id, kind, node_count, created_at, thinned_at, authors
 FROM tree_versions WHERE tenant_id = $1 AND tree_id = $2
 """
 ONE = f"{LINE} AND version_number = $3"
@@ -31,7 +34,7 @@ AT = f"{LINE} AND epoch = $3 AND seq = $4"
 PAGE = f"{LINE} AND thinned_at IS NULL AND version_number < $4 ORDER BY version_number DESC LIMIT $3"
 BEFORE = """
 SELECT version_number, epoch, seq, name, change_description, user_id, kind, node_count, created_at, thinned_at,
-    tree_snapshot
+    authors, tree_snapshot
 FROM tree_versions WHERE tenant_id = $1 AND tree_id = $2 AND epoch = $3 AND seq <= $4 AND thinned_at IS NULL
 ORDER BY seq DESC LIMIT 1
 """
@@ -40,7 +43,24 @@ UPDATE tree_versions
 SET name = $4, change_description = $5, user_id = $6, kind = 'named', thinned_at = NULL,
     tree_snapshot = COALESCE(tree_snapshot, $7::json)
 WHERE tenant_id = $1 AND tree_id = $2 AND version_number = $3
-RETURNING version_number, epoch, seq, name, change_description, user_id, kind, node_count, created_at, thinned_at
+RETURNING version_number, epoch, seq, name, change_description, user_id, kind, node_count, created_at, thinned_at,
+    authors
+"""
+UNNAME = """
+UPDATE tree_versions SET name = '', change_description = '', user_id = '', kind = 'automatic'
+WHERE tenant_id = $1 AND tree_id = $2 AND version_number = $3 AND kind = 'named'
+"""
+EDITED = """
+SELECT user_id, op->>'op' AS kind, count(*) AS count
+FROM (
+    SELECT user_id, client_id, op FROM tree_ops
+    WHERE tenant_id = $1 AND tree_id = $2 AND seq <= $4 AND seq > (
+        SELECT COALESCE(max(seq), 0) FROM tree_versions
+        WHERE tenant_id = $1 AND tree_id = $2 AND epoch = $3 AND seq < $4 AND thinned_at IS NULL)
+    ORDER BY seq DESC LIMIT $5
+) AS newer
+WHERE client_id NOT LIKE 'respace:%'
+GROUP BY user_id, op->>'op' ORDER BY count(*) DESC, user_id, op->>'op'
 """
 # Times never go back along the log (SEMANTICS 31): halving finds a moment in it by the primary key alone
 SEQ_AT = """
@@ -69,6 +89,8 @@ _ALL = 2**31 - 1  # above every version's number
 
 async def keep_version(connection: Connection, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
     await connection.execute(NUMBERING, key.tenant, key.tree)
+    if version.kind == "named":
+        await _check_room(connection, key)
     row: asyncpg.Record | None = await connection.fetchrow(
         KEEP,
         *key,
@@ -80,10 +102,17 @@ async def keep_version(connection: Connection, key: TreeKey, version: TreeVersio
         version.user,
         version.kind,
         version.nodes,
+        version.authors,
+        version.mark,
     )
     if row is None:
         return None
     return msgspec.structs.replace(version, number=row["version_number"], at=rfc3339(row["created_at"]))
+
+
+async def _check_room(connection: Connection, key: TreeKey) -> None:
+    if await connection.fetchval(NAMED, *key) >= MOST_NAMED:
+        raise too_many()
 
 
 async def version_before(connection: Connection, key: TreeKey, epoch: str, seq: int) -> TreeVersion | None:
@@ -106,12 +135,28 @@ async def versions(connection: Connection, key: TreeKey, limit: int, before: int
     return [_line(row) for row in rows]
 
 
-async def rename_version(connection: Connection, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
+async def rename_version(connection: Connection, key: TreeKey, version: TreeVersion, first: bool) -> TreeVersion | None:
+    await connection.execute(NUMBERING, key.tenant, key.tree)
+    was = await connection.fetchrow(ONE, *key, version.number)
+    if was is None or (first and was["kind"] == "named"):
+        return None
+    if was["kind"] != "named":
+        await _check_room(connection, key)
     state = version.state.decode() or None
     row = await connection.fetchrow(
         RENAME, *key, version.number, version.name, version.description, version.user, state
     )
     return None if row is None else _line(row)
+
+
+async def unname_version(connection: Connection, key: TreeKey, number: int) -> TreeVersion | None:
+    await connection.execute(UNNAME, *key, number)
+    return await version(connection, key, number)
+
+
+async def edited(connection: Connection, key: TreeKey, epoch: str, seq: int) -> list[Edited]:
+    rows = await connection.fetch(EDITED, *key, epoch, seq, MOST_COUNTED)
+    return [Edited(row["user_id"], row["kind"], row["count"]) for row in rows]
 
 
 async def seq_at(connection: Connection, key: TreeKey, moment: datetime) -> int:
@@ -138,4 +183,5 @@ def _line(row: asyncpg.Record) -> TreeVersion:
         description=row["change_description"],
         name=row["name"],
         thinned=row["thinned_at"] is not None,
+        authors=row["authors"],
     )

@@ -18,7 +18,8 @@ from sync.lobby import Lobby
 from sync.open_room import OpenRoom
 from sync.ops import Op
 from sync.pending import Answer, PendingEdit, PendingResolve, Refusal
-from sync.planned import PendingPlan, Plan
+from sync.planned import PendingPlan
+from sync.planning import Plan
 from sync.ports import Clock
 from sync.protocol import Edit, Error, Outcome, Resolve, Resolved
 from sync.resolution import RESOLVE

@@ -6,8 +6,9 @@ right for the tree as it stands then, and all of them land or none.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -21,9 +22,10 @@ from sync.lobby import Lobby
 from sync.moments import Moment, Moments
 from sync.ops import Id, Op
 from sync.pending import Refusal
-from sync.planned import PendingPlan, Plan
-from sync.planning import Collision, Planned, planning
+from sync.planned import PendingPlan
+from sync.planning import Collision, Plan, Planning
 from sync.ports import Store
+from sync.rehearsing import as_rehearsed, rehearsed
 from sync.restoring import aim_at, restore
 from sync.reverting import Behind, revert
 from sync.room import Room
@@ -119,18 +121,20 @@ class Past:
             return done
         seq = await self._moments.seq_of(room, wanted.to)
         node = None if isinstance(wanted.node, UnsetType) else wanted.node
-        try:
-            aim = aim_at(await self._moments.state_at(room, seq), seq, node, wanted.parent)
-        except Refused as refused:
-            raise _fault(Refusal("node_missing", refused.why)) from refused
+        state = await self._moments.state_at(room, seq)
+        with _answered():
+            aim = aim_at(state, seq, node, wanted.parent)
 
-        def plan(making: Any) -> Planned:
-            self._check_history(room)
-            return restore(making, aim)
+        def plan(making: Planning) -> Iterator[None]:
+            role = role_in(self._current(room).rights, identity)
+            return restore(making, aim, anew=allows(role, "share"))  # who may purge (TR30)
 
         if wanted.dry_run:
-            return self._rehearsed(room, by, wanted.request, plan)
-        edit = await self._carry_out(identity, tree, by, plan, wanted.seq if isinstance(wanted.seq, int) else None)
+            return await self._foreseen(room, by, wanted.request, plan)
+        going: Plan = plan
+        with suppress(Refused):  # it is refused when it is cut, unless the same request was carried out by then
+            going = as_rehearsed(room, plan, await rehearsed(room, plan, by, self._limits))
+        edit = await self._carry_out(identity, tree, by, going, wanted.seq if isinstance(wanted.seq, int) else None)
         return await self._told(room, by, wanted.request, edit)
 
     async def revert(self, author: Author, identity: Identity, tree: int, wanted: Reverting) -> Rewritten:
@@ -139,22 +143,24 @@ class Past:
         done = await self._done(room, by, wanted.request, wanted.dry_run)
         if done is not None:
             return done
+        expected = wanted.seq if isinstance(wanted.seq, int) else None
         unmaking = await self._unmaking(room, await self._selected(room, wanted, by.user))
 
-        def plan(making: Any) -> Planned:
-            self._check_history(room)
+        def plan(making: Planning) -> Iterator[None]:
+            self._current(room)
             return revert(making, unmaking)
 
         for _ in range(_ATTEMPTS):
-            async for row in self._history.rows(room.key, unmaking.through, room.seq):
-                unmaking.feed(row)
-            unmaking.end()
-            if wanted.dry_run:
-                try:
-                    return self._rehearsed(room, by, wanted.request, plan)
-                except Behind:
-                    continue
-            edit = await self._carry_out(identity, tree, by, plan, wanted.seq if isinstance(wanted.seq, int) else None)
+            await self._follow(room, unmaking)
+            going: Plan = plan
+            try:
+                if wanted.dry_run:
+                    return await self._foreseen(room, by, wanted.request, plan)
+                with suppress(Refused):
+                    going = as_rehearsed(room, plan, await rehearsed(room, plan, by, self._limits))
+            except Behind:
+                continue
+            edit = await self._carry_out(identity, tree, by, going, expected)
             if not edit.behind:
                 return await self._told(room, by, wanted.request, edit)
         raise Unavailable("what is to be taken back is being edited all the time; try again")
@@ -171,12 +177,14 @@ class Past:
             raise Forbidden("editing needs the role of an editor")
         return place.room
 
-    def _check_history(self, room: Room) -> None:
-        """What was worked out of a history that the tree has no more, as a database was restored, is not carried out.
-        Raises Refused."""
+    def _current(self, room: Room) -> Room:
+        """The room as it is open now. What was worked out of a history that the tree has no more, as a database was
+        restored, is not carried out: raises Refused."""
         place = self._lobby.places.get(room.key)
-        if place is not None and place.room.epoch != room.epoch:
+        current = room if place is None else place.room
+        if current.epoch != room.epoch:
             raise Refused("stale", "the tree was restored; look at it again")
+        return current
 
     def _by(self, author: Author, identity: Identity, kind: str, request: str) -> Author:
         client, via = f"{kind}{request}", kind.rstrip(":")
@@ -213,34 +221,33 @@ class Past:
         return Selection(first=first, last=last, user=user, client=client)
 
     async def _unmaking(self, room: Room, selection: Selection) -> Unmaking:
-        through = room.seq
-        if through - selection.first >= MOST_ROWS:
+        if room.seq - selection.first >= MOST_ROWS:
             why = f"that reaches back over more than {MOST_ROWS} ops; take back a part that is not so old"
             raise Invalid(why, code="too_large")
         tree, _ = await self._history.tree_at(room.key, room.epoch, selection.first - 1)
         unmaking = Unmaking(tree, selection)
         unmaking.through = selection.first - 1
-        async for row in self._history.rows(room.key, selection.first - 1, through):
-            unmaking.feed(row)
+        await self._follow(room, unmaking)
         if not unmaking.count:
             raise NotFound("there is nothing of that to take back")
         return unmaking
 
+    async def _follow(self, room: Room, unmaking: Unmaking) -> None:
+        """Read the log as far as it has come."""
+        with _answered():
+            async for row in self._history.rows(room.key, unmaking.through, room.seq):
+                unmaking.feed(row)
+        unmaking.end()
+
     # ---- what is answered
 
-    def _rehearsed(self, room: Room, by: Author, request: str, plan: Plan) -> Rewritten:
-        try:
-            with room.confirmed() as tree, planning(tree, room.seq, by.user, by.client, self._limits) as making:
-                planned = plan(making)
-        except Refused as refused:
-            raise _fault(Refusal(refused.code, refused.why)) from refused  # type: ignore[arg-type]
+    async def _foreseen(self, room: Room, by: Author, request: str, plan: Plan) -> Rewritten:
+        with _answered():
+            done = await rehearsed(room, plan, by, self._limits)
+        made = done.planned
+        collisions = made.collisions
         return Rewritten(
-            request=request,
-            seq=room.seq,
-            count=len(planned.ops),
-            dry_run=True,
-            ops=planned.ops,
-            collisions=planned.collisions,
+            request=request, seq=done.seq, count=len(made.ops), dry_run=True, ops=made.ops, collisions=collisions
         )
 
     async def _told(self, room: Room, by: Author, request: str, edit: PendingPlan) -> Rewritten:
@@ -272,6 +279,15 @@ _FAULTS: dict[str, type[TreesyncError]] = {
     "invalid": Invalid,
     "node_missing": NotFound,
 }
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """What is refused in here is told as an error."""
+    try:
+        yield
+    except Refused as refused:
+        raise _fault(Refusal(refused.code, refused.why)) from refused  # type: ignore[arg-type]
 
 
 def _fault(refusal: Refusal) -> TreesyncError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
@@ -11,13 +10,11 @@ from sync.codec import Malformed
 from sync.limits import Limits
 from sync.ops import Op
 from sync.pending import PendingEdit, Refusal
-from sync.planning import Collision, Planned, Planning, planning
+from sync.planning import Collision, Plan, planned, planning
 from sync.protocol import RejectionCode, Result
 from sync.reverting import Behind
 from sync.tree import Tree
 from sync.values import Refused
-
-Plan = Callable[[Planning], Planned]
 
 
 class PendingPlan(PendingEdit):
@@ -47,15 +44,15 @@ class PendingPlan(PendingEdit):
             self.refusal = Refusal("stale", f"the tree has moved on to seq {seq}; look at it again")
             return False
         try:
-            with planning(tree, seq, *self.client, limits) as plan:
-                planned = self.plan(plan)
+            with planning(tree, seq, *self.client, limits) as making:
+                made = planned(self.plan, making)
         except Behind:
             self.behind = True
             return False
         except Refused as refused:
             self.refusal = Refusal(_code(refused.code), refused.why)
             return False
-        self.ops, self.collisions = [*planned.ops], planned.collisions
+        self.ops, self.collisions = [*made.ops], made.collisions
         return True
 
     def judged(self, results: list[Result], landed: bool) -> None:

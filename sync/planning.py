@@ -4,7 +4,7 @@ of it is taken back. What is planned so can be carried out as it stands, by whoe
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -88,6 +88,16 @@ class Planning:
         for before in reversed(self._befores):
             self.tree.undo(before)
         self._befores.clear()
+
+
+Plan = Callable[[Planning], Iterator[None]]  # makes the ops, and gives way after every few of them
+
+
+def planned(plan: Plan, making: Planning) -> Planned:
+    """All of a plan at once. Raises what it raises."""
+    for _ in plan(making):
+        pass
+    return making.planned
 
 
 @contextmanager

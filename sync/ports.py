@@ -26,6 +26,8 @@ from sync.versions import PastReader, VersionStore
 
 Visibility = Literal["private", "tenant_view", "tenant_edit"]
 LOOKED_AT = 5_000  # ops in one query of a node's history: 10 ms
+PAGE_ROWS = 1_000  # ops of a page of the log; 10 ms
+PAGE_BYTES = 1024 * 1024  # of them, as they are stored; more only where one op alone is larger
 
 # ---- what is stored ---------------------------------------------------------------------------------------------
 
@@ -228,6 +230,10 @@ class Store(VersionStore, PastReader, Protocol):
         """Ops with after < seq <= through, in order."""
         ...
 
+    async def log_page(self, key: TreeKey, after: int, through: int) -> list[LoggedOp]:
+        """The first ops of them: PAGE_ROWS and PAGE_BYTES at most, but one in any case."""
+        ...
+
     async def mark_at(self, key: TreeKey, seq: int) -> str | None:
         """The mark stored with the op of that seq; "" for seq 0; None where the log holds no such op."""
         ...
@@ -243,13 +249,14 @@ class Store(VersionStore, PastReader, Protocol):
         ...
 
     async def renew_epoch(self, key: TreeKey, epoch: str, new_epoch: str) -> Head:
-        """Set a new epoch where the old one still stands; answers the head as it is then."""
+        """Set a new epoch where the old one still stands, also of the versions of what the log holds; answers the head
+        as it is then."""
         ...
 
     async def node_ops(self, key: TreeKey, node: str, *, before: int, limit: int) -> tuple[list[LoggedOp], int]:
         """Ops that concern a node, the newest first, below a seq: those that name it, and those that took, brought back
-        or made it along with others. Looks at LOOKED_AT ops of the tree at most, and answers below which seq to go on;
-        0: there are no more."""
+        or made it along with others. Looks at LOOKED_AT ops of the tree at most, answers no more than PAGE_BYTES (but
+        one op in any case), and below which seq to go on; 0: there are no more."""
         ...
 
     async def log_activity(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:

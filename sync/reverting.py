@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from sync import ops
 from sync.marks import CREATED
-from sync.planning import Planned, Planning
+from sync.planning import Planning
 from sync.tree import Held, HeldConnection, Tree
 from sync.unmade_text import Field
 from sync.unmade_trash import about
@@ -25,11 +25,12 @@ class Behind(Exception):
     """What was touched has changed again since the log was read."""
 
 
-def revert(plan: Planning, unmaking: Unmaking) -> Planned:
-    """The ops. Raises Behind, and Refused where a limit stands in the way; nothing is half planned."""
+def revert(plan: Planning, unmaking: Unmaking) -> Iterator[None]:
+    """Plan the ops; it gives way after every few of them. Raises Behind, and Refused where a limit stands in the way;
+    nothing is half planned."""
     _check_level(plan.tree, unmaking)
-    _Reverting(plan, unmaking).all()
-    return plan.planned
+    yield
+    yield from _Reverting(plan, unmaking).all()
 
 
 def _check_level(tree: Tree, unmaking: Unmaking) -> None:
@@ -79,16 +80,18 @@ class _Reverting:
             if one.life is None or one.life.lives or not one.life.made
         ]
 
-    def all(self) -> None:
-        self._bring_back()
-        self._place()
+    def all(self) -> Iterator[None]:
+        yield from self._bring_back()
+        yield from self._place()
         for node, one in self._touched:
             held = self._tree.nodes.get(node)
             if held is not None and one.fields:
                 self._write(one.fields, held.node, node=node)
-        self._throw_away()
+                yield
+        yield from self._throw_away()
         for connection_id, connection in self._unmaking.connections.items():
             self._connect(connection_id, connection)
+            yield
         for row in self._unmaking.missed:
             node, joined = about(row.effect)
             why = "it lay in the trash then, and does"
@@ -98,7 +101,7 @@ class _Reverting:
 
     # ---- what would be there, and is not
 
-    def _bring_back(self) -> None:
+    def _bring_back(self) -> Iterator[None]:
         tree = self._tree
         wanted = [node for node, one in self._unmaking.nodes.items() if one.life is not None and one.life.lives]
         for node in wanted:
@@ -113,10 +116,11 @@ class _Reverting:
                 self._plan.meets(node=node, path="node", kept=True, why="what it stood under is gone")
             else:
                 self._plan.ask(ops.Restore, node=node)
+            yield
 
     # ---- where nodes stand
 
-    def _place(self) -> None:
+    def _place(self) -> Iterator[None]:
         families: dict[str | None, list[tuple[str, str]]] = {}
         for node, one in self._touched:
             if one.placement is None or self._tree.node(node) is None:
@@ -128,10 +132,12 @@ class _Reverting:
         for parent in sorted(families, key=self._depth):  # so that all above a place stands where it shall stand
             for node, before in self._in_order(parent, families[parent]):
                 self._move(node, parent, before)
+                yield
         for node, one in self._touched:
             now = self._tree.nodes.get(node)
             if one.position is not None and now is not None and now.node.position != one.position.value:
                 self._plan.ask(ops.Move, node=node, position=one.position.value)
+                yield
 
     def _depth(self, node: str | None) -> int:
         """How deep a node will lie. Where others have made it a circle, any answer does: a move will be refused."""
@@ -193,7 +199,7 @@ class _Reverting:
 
     # ---- what is there, and would not be
 
-    def _throw_away(self) -> None:
+    def _throw_away(self) -> Iterator[None]:
         tree, nodes = self._tree, self._unmaking.nodes
         lives = {node: one.life for node, one in nodes.items() if one.life is not None and tree.node(node) is not None}
         unwanted = {node: life for node, life in lives.items() if not life.lives}
@@ -202,6 +208,7 @@ class _Reverting:
         for node in unwanted:
             if node in going and tree.nodes[node].node.parent not in going:
                 self._plan.ask(ops.Delete, node=node)
+                yield
 
     def _kept(self, unwanted: dict[str, Life]) -> set[str]:
         """What others have built on: something of theirs is in it or below it, which would go along."""

@@ -34,3 +34,8 @@ class Tasks:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def give_way() -> None:
+    """Let whatever else is ready run, in the middle of work that takes long."""
+    await asyncio.sleep(0)

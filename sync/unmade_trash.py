@@ -7,7 +7,8 @@ it was, and then each of those ops can be made upon it in turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -31,16 +32,17 @@ class Missed:
     """Ops that found nothing of what they are about, oldest first."""
 
     def __init__(self) -> None:
-        self._rows: list[LoggedOp] = []
+        self._rows: dict[tuple[str, str], list[LoggedOp]] = {}  # (node, connection) -> what was done to it
 
     def __iter__(self) -> Iterator[LoggedOp]:
-        return iter(self._rows)
+        return iter(sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.seq))
 
     def takes(self, row: LoggedOp, before: Before) -> bool:
         """Whether an op that has been applied is one of them."""
-        if before.nodes or before.connections or before.details or about(row.effect) == ("", ""):
+        thing = about(row.effect)
+        if before.nodes or before.connections or before.details or thing == ("", ""):
             return False
-        self._rows.append(row)
+        self._rows.setdefault(thing, []).append(row)
         return True
 
     def taken_out(self, tree: Tree, row: LoggedOp) -> list[LoggedOp]:
@@ -52,19 +54,27 @@ class Missed:
         nodes = {node.id: node for node in effect.nodes if node.id not in tree.nodes}
         connections = {one.id: one for one in effect.connections if one.id not in tree.connections}
         found: list[LoggedOp] = []
-        missed: list[LoggedOp] = []
-        for one in reversed(self._rows):
-            node, connection = about(one.effect)
-            here = _before(nodes, node, one) if node else _connection_before(connections, connection, one)
-            (found if here else missed).append(one)
-        self._rows = missed[::-1]
+        for node in list(nodes):
+            found += self._taken((node, ""), partial(_before, nodes, node))
+        for one in list(connections):
+            found += self._taken(("", one), partial(_connection_before, connections, one))
         deleted = row.inverse.get("nodes") or {}
         for node_id, then in nodes.items():
             tree.put_node(node_id, Held(then, _UNKNOWN, deleted.get(node_id) or 0))
         for connection_id, joined in connections.items():
             if joined.source in tree.nodes and joined.target in tree.nodes:
                 tree.put_connection(connection_id, HeldConnection(joined, _UNKNOWN, deleted.get(effect.node) or 0))
-        return found[::-1]
+        return sorted(found, key=lambda row: row.seq)
+
+    def _taken(self, thing: tuple[str, str], undo: Callable[[LoggedOp], bool]) -> list[LoggedOp]:
+        """The ops upon one thing that could be taken back, from the newest on; the others stay missed."""
+        rows = self._rows.pop(thing, [])
+        taken: list[LoggedOp] = []
+        while rows and undo(rows[-1]):
+            taken.append(rows.pop())
+        if rows:
+            self._rows[thing] = rows
+        return taken
 
 
 def about(effect: effects.Effect) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from sync.nodes import Connection, Details, Node
 from sync.ports import LoggedOp
 from sync.text import Delta, difference
 from sync.tree import Before, Held, HeldConnection, HeldDetails, Tree
-from sync.unmade_text import Field, is_text, text_of
+from sync.unmade_text import MOST_STEPS, Field, is_text, text_of
 from sync.unmade_trash import Missed
 from sync.values import ABSENT
 
@@ -85,11 +85,12 @@ class Unmaking:
         self.through = 0  # the seq of the last row
         self._tree = tree
         self._missed = Missed()
+        self._left = [MOST_STEPS]
         self._takes: Callable[[LoggedOp], bool] = selection.takes
         self._respaced: dict[str | None, list[tuple[str, str]]] = {}  # parent -> (key before, key after)
 
     def feed(self, row: LoggedOp) -> None:
-        """The next op of the log."""
+        """The next op of the log. Raises Refused (`too_large`) where its texts take too much work."""
         for missed in self._missed.taken_out(self._tree, row):
             self._feed(missed)
         self._feed(row)
@@ -106,7 +107,7 @@ class Unmaking:
         self._follow_respacing()
         unmade = self._takes(row)
         self.count += unmade
-        step = _Step(row.author.user, row.seq, unmade, row.effect)
+        step = _Step(row.author.user, row.seq, unmade, row.effect, self._left)
         for node_id, held in reversed(dict(reversed(before.nodes)).items()):
             if unmade or node_id in self.nodes:
                 self._node(step, node_id, held, tree.nodes.get(node_id))
@@ -185,6 +186,7 @@ class _Step(msgspec.Struct, frozen=True):
     seq: int
     unmade: bool
     effect: effects.Effect
+    left: list[int]
 
     def lived(
         self, life: Life | None, was: Held | HeldConnection | None, now: Held | HeldConnection | None
@@ -203,7 +205,7 @@ class _Step(msgspec.Struct, frozen=True):
     def changed(self, field: Field | None, was: Any, now: Any, delta: Delta | None) -> Field | None:
         """A field that has changed; what is untouched by anything unmade stays so."""
         if self.unmade:
-            field = field or Field(was)
+            field = field or Field(was, self.left)
             field.unmake(was, now, delta)
         elif field is not None:
             field.keep(was, now, delta, self.user, self.seq)

@@ -14,7 +14,7 @@ from sync.errors import Unavailable
 from sync.identity import Author, TreeKey
 from sync.ports import Batch, Head, LoadedTree, LoggedOp, Missing, Recalled, Receipt, Rights, Store, Turn
 from sync.protocol import ActivityEvent
-from sync.versions import TreeVersion
+from sync.versions import Edited, TreeVersion
 
 Answer = TypeVar("Answer")
 
@@ -72,6 +72,9 @@ class FaultyStore:
     async def log(self, key: TreeKey, after: int, through: int) -> list[LoggedOp]:
         return await self.call("log", lambda: self._store.log(key, after, through))
 
+    async def log_page(self, key: TreeKey, after: int, through: int) -> list[LoggedOp]:
+        return await self.call("log", lambda: self._store.log_page(key, after, through))
+
     async def mark_at(self, key: TreeKey, seq: int) -> str | None:
         return await self.call("mark_at", lambda: self._store.mark_at(key, seq))
 
@@ -102,8 +105,14 @@ class FaultyStore:
     async def version_at(self, key: TreeKey, epoch: str, seq: int) -> TreeVersion | None:
         return await self.call("version_at", lambda: self._store.version_at(key, epoch, seq))
 
-    async def rename_version(self, key: TreeKey, version: TreeVersion) -> TreeVersion | None:
-        return await self.call("rename_version", lambda: self._store.rename_version(key, version))
+    async def rename_version(self, key: TreeKey, version: TreeVersion, *, first: bool = False) -> TreeVersion | None:
+        return await self.call("rename_version", lambda: self._store.rename_version(key, version, first=first))
+
+    async def unname_version(self, key: TreeKey, number: int) -> TreeVersion | None:
+        return await self.call("unname_version", lambda: self._store.unname_version(key, number))
+
+    async def edited(self, key: TreeKey, epoch: str, seq: int) -> list[Edited]:
+        return await self.call("edited", lambda: self._store.edited(key, epoch, seq))
 
     async def seq_at(self, key: TreeKey, moment: datetime) -> int:
         return await self.call("seq_at", lambda: self._store.seq_at(key, moment))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
 
@@ -9,6 +10,7 @@ import msgspec
 
 from sync.apply import Stamp, apply, inverse
 from sync.identity import Author
+from sync.planning import Planned, Planning
 from sync.ports import LoggedOp
 from sync.tree import Tree
 from sync.values import Refused
@@ -53,6 +55,13 @@ def rows(one: Grown) -> list[LoggedOp]:
         )
         for (effect, stamp), before in zip(one.log, one.befores, strict=True)
     ]
+
+
+def made(plan: Planning, steps: Iterator[None]) -> Planned:
+    """What a restore or revert plans, all of it."""
+    for _ in steps:
+        pass
+    return plan.planned
 
 
 def at(one: Grown, seq: int) -> Tree:

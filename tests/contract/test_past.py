@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
+from secrets import token_hex
 
 import msgspec
+import pytest
 
-from sync.errors import NotFound
+from storage import memory_past, op_log, versions
+from sync.errors import Clash, NotFound
 from sync.identity import TreeKey
-from sync.versions import TreeVersion
+from sync.versions import Edited, TreeVersion
 from tests.batches import node
 from tests.contract.conftest import NOWHERE, Bench, raised
 
@@ -127,3 +131,113 @@ async def test_no_tree_has_no_past(bench: Bench) -> None:
         assert await raised(bench.store.version(key, 1)) is NotFound
         assert await raised(bench.store.ops_span(key, "ada", "")) is NotFound
         assert await raised(bench.store.node_ops(key, "root", before=9, limit=1)) is NotFound
+
+
+async def test_pages_of_the_log_are_bounded_in_rows_and_bytes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[HI10] One op comes in any case, however large; the node's history goes on below it."""
+    for module in (memory_past, op_log):
+        monkeypatch.setattr(module, "PAGE_ROWS", 4)
+        monkeypatch.setattr(module, "PAGE_BYTES", 30_000)
+    writer = await bench.create()
+    for number in range(3):
+        writer.update("left", title=f"small {number}")
+    for _ in range(4):  # what is stored compressed counts as that: these do not compress
+        writer.update("left", title=token_hex(8_000))
+    await bench.land(writer)
+    reached, pages = 0, []
+    while reached < 8:
+        page = await bench.store.log_page(writer.key, reached, 8)
+        assert [row.seq for row in page] == list(range(reached + 1, page[-1].seq + 1))
+        reached = page[-1].seq
+        pages.append(len(page))
+    assert pages[0] == 4
+    assert pages[1:] == [1, 1, 1, 1]
+    assert await bench.store.log_page(writer.key, 8, 9) == []
+    found, following = await bench.store.node_ops(writer.key, "left", before=2**53, limit=50)
+    assert ([row.seq for row in found], following) == ([8], 8)
+
+
+async def test_versions_of_what_the_log_holds_stay_those_of_the_tree(bench: Bench) -> None:
+    """[HI15] A restored database gives its tree a new epoch; what was kept of it before is of the same history."""
+    writer = await bench.create()
+    writer.update("left", title="Second")
+    await bench.land(writer)
+    for seq in (1, 2, 3):
+        assert await bench.store.keep_version(writer.key, version(seq))
+    assert await bench.store.keep_version(writer.key, version(1, epoch="e0"))
+    await bench.store.renew_epoch(writer.key, "e1", "e2")
+    epochs = {one.number: one.epoch for one in await bench.store.versions(writer.key, limit=9)}
+    assert epochs == {1: "e2", 2: "e2", 3: "e1", 4: "e0"}
+    before = await bench.store.version_before(writer.key, "e2", 9)
+    assert before is not None
+    assert before.seq == 2
+    await bench.store.renew_epoch(writer.key, "e1", "e3")
+    assert {one.number: one.epoch for one in await bench.store.versions(writer.key, limit=9)} == epochs
+
+
+async def test_only_what_the_log_holds_is_kept(bench: Bench) -> None:
+    """[HI1] A room that does not know yet that its database was restored keeps nothing of the lost history."""
+    writer = await bench.create()
+    mark = await bench.store.mark_at(writer.key, 1)
+    assert mark
+    for seq, other in ((1, "another"), (2, mark)):
+        lost = msgspec.structs.replace(version(seq), mark=other)
+        assert await bench.store.keep_version(writer.key, lost) is None
+    assert await bench.store.keep_version(writer.key, msgspec.structs.replace(version(1), mark=mark))
+
+
+async def test_a_name_is_given_once_where_it_is_to_be_the_first(bench: Bench) -> None:
+    """[HI2] Of two who name the same moment at once one is told of it."""
+    key = (await bench.create()).key
+    await bench.store.keep_version(key, version(1))
+    wanted = TreeVersion(number=1, seq=1, epoch="e1", name="Ada's", user="ada")
+    other = msgspec.structs.replace(wanted, name="Bo's", user="bo")
+    both = await asyncio.gather(*(bench.store.rename_version(key, one, first=True) for one in (wanted, other)))
+    (named,) = [one for one in both if one is not None]
+    line = await bench.store.version(key, 1)
+    assert line == named
+
+
+async def test_a_tree_has_so_many_names_and_a_name_can_be_taken_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[HI23]"""
+    monkeypatch.setattr(memory_past, "MOST_NAMED", 2)
+    monkeypatch.setattr(versions, "MOST_NAMED", 2)
+    key, other = (await bench.create()).key, (await bench.create()).key
+    for seq in (1, 2):
+        assert await bench.store.keep_version(key, version(seq, "named", name=f"at {seq}"))
+    await bench.store.keep_version(key, version(3))
+    third = TreeVersion(number=3, seq=3, epoch="e1", name="Third", user="ada")
+    for attempt in (bench.store.keep_version(key, version(4, "named")), bench.store.rename_version(key, third)):
+        assert await raised(attempt) is Clash
+    assert await bench.store.rename_version(key, msgspec.structs.replace(third, number=2))
+    assert await bench.store.keep_version(other, version(1, "named"))
+    for _ in range(2):
+        line = await bench.store.unname_version(key, 1)
+        assert line is not None
+        assert (line.kind, line.name, line.user, line.seq) == ("automatic", "", "", 1)
+    assert await bench.store.rename_version(key, third)
+    assert await bench.store.unname_version(key, 9) is None
+
+
+async def test_who_did_what_since_the_version_before(bench: Bench) -> None:
+    """[HI24]"""
+    writer = await bench.create()
+    other = await bench.writer(writer.key, "bo")
+    assert [(one.user, one.kind, one.count) for one in await bench.store.edited(writer.key, "e1", 1)] == [
+        ("ada", "import", 1)
+    ]
+    await bench.store.keep_version(writer.key, msgspec.structs.replace(version(1), authors=["ada"]))
+    kept = await bench.store.version(writer.key, 1)
+    assert kept is not None
+    assert kept.authors == ["ada"]
+    other.update("left", title="Bo's")
+    other.update("right", title="Bo's")
+    await bench.land(other)
+    writer = await bench.writer(writer.key)
+    writer.insert(node("new", "root"))
+    await bench.land(writer)
+    counted = [(one.user, one.kind, one.count) for one in await bench.store.edited(writer.key, "e1", 4)]
+    assert counted == [("bo", "update", 2), ("ada", "insert", 1)]
+    assert await bench.store.edited(writer.key, "e1", 2) == [Edited("bo", "update", 1)]

@@ -30,9 +30,10 @@ from sync.moments import Moment
 from sync.nodes import Details
 from sync.ops import ImportedNode
 from sync.past import Restoring, Reverting
+from sync.ports import PAGE_BYTES, PAGE_ROWS
 from sync.protocol import Edit
 from sync.restoring import same_content
-from sync.versions import TreeVersion
+from sync.versions import MOST_COUNTED, TreeVersion
 from tests.clocks import ManualClock, RealClock
 from tests.trees import arbitrary
 
@@ -231,7 +232,10 @@ async def test_each_question_about_the_past_uses_an_index(postgres_database: Dat
         "at": (versions.AT, ["e1", 75], {"tree_versions_moment", "tree_versions_whole"}),
         "time": (versions.SEQ_AT, [datetime.now(UTC)], {"tree_ops_pkey"}),
         "person": (versions.SPAN_OF_USER, ["u3", ""], {"tree_ops_once", "tree_ops_pkey"}),
-        "node": (op_log.OF_NODE, [200, 1, "n3", 50], {"tree_ops_pkey"}),
+        "node": (op_log.OF_NODE, [200, 1, "n3", 50, PAGE_BYTES], {"tree_ops_pkey"}),
+        "page": (op_log.PAGE, [10, 60, PAGE_ROWS, PAGE_BYTES], {"tree_ops_pkey"}),
+        "edited": (versions.EDITED, ["e1", 77, MOST_COUNTED], {"tree_ops_pkey"}),
+        "named": (versions.NAMED, [], {"tree_versions_pkey", "tree_versions_listed", "tree_versions_moment"}),
     }
     async with postgres_database.transaction(tenant) as connection:
         for statement in (TREE, *FILL):

@@ -20,7 +20,7 @@ def restored(one: Grown, seq: int, user: str = "ada", **how: Any) -> Planned:
     """Plan a restore, see that planning left no trace, and carry it out."""
     before = image(one.tree)
     with planning(one.tree, one.seq, user, "restore:1", one.limits) as plan:
-        planned = restore(plan, aim_at(past.at(one, seq).state(), seq, **how))
+        planned = past.made(plan, restore(plan, aim_at(past.at(one, seq).state(), seq, **how)))
     assert image(one.tree) == before
     carry_out(one, planned.ops, user)
     return planned
@@ -67,7 +67,7 @@ def test_a_subtree_is_restored_and_nothing_else(part: int) -> None:
         before = one.seq
         try:
             with planning(one.tree, one.seq, "ada", "restore:1", one.limits) as plan:
-                planned = restore(plan, aim_at(then.state(), seq, top))
+                planned = past.made(plan, restore(plan, aim_at(then.state(), seq, top)))
         except Refused:  # its place is gone, or lies below it now
             continue
         carry_out(one, planned.ops)

@@ -35,7 +35,7 @@ def reverted(one: Grown, **which: Any) -> Planned:
     """Plan a revert, see that planning left no trace, and carry it out."""
     before = image(one.tree)
     with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
-        planned = revert(plan, unmade(one, **which))
+        planned = past.made(plan, revert(plan, unmade(one, **which)))
     assert image(one.tree) == before
     carry_out(one, planned.ops, "eve")
     return planned
@@ -136,7 +136,7 @@ def test_what_nobody_but_others_touched_stays_as_it_is(part: int) -> None:
             untouched.pop(node, None)
         last = _last_sets(one)
         with planning(one.tree, one.seq, "ada", "revert:1", one.limits) as plan:
-            planned = revert(plan, following)
+            planned = past.made(plan, revert(plan, following))
         carry_out(one, planned.ops)
         one.tree.check()
         for node_id, was in untouched.items():
@@ -273,10 +273,10 @@ def test_a_plan_is_not_made_over_what_changed_since_the_log_was_read() -> None:
     following = unmade(one, user="bo")
     one.ask({"op": "update", "node": "b", "set": {"title": "Elsewhere"}})
     with planning(one.tree, one.seq, "cy", "revert:1", one.limits) as plan:
-        assert len(revert(plan, following).ops) == 1
+        assert len(past.made(plan, revert(plan, following)).ops) == 1
     one.ask({"op": "update", "node": "a", "set": {"description": "Here"}})
     with planning(one.tree, one.seq, "cy", "revert:1", one.limits) as plan, pytest.raises(Behind):
-        revert(plan, following)
+        past.made(plan, revert(plan, following))
 
 
 def test_keys_that_were_respaced_meanwhile_say_the_same_places() -> None:
@@ -323,7 +323,7 @@ def test_deep_chains_are_walked_once(kept: bool) -> None:
     following = unmade(one, user="bo")
     one.tree.nodes = counted = Counted(one.tree.nodes)
     with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
-        planned = revert(plan, following)
+        planned = past.made(plan, revert(plan, following))
     assert len(planned.ops) == (not kept)
     assert len(planned.collisions) == (depth if kept else 0)
     assert counted.looked < 30 * depth
@@ -362,7 +362,7 @@ def test_what_was_done_in_the_trash_is_taken_back_though_a_version_holds_none(wh
     following = unmade_from_a_version(one, deleted, "bo")
     assert following.count == (4 if who == "ada" else 6)
     with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
-        planned = revert(plan, following)
+        planned = past.made(plan, revert(plan, following))
     carry_out(one, planned.ops, "eve")
     now = one.tree.nodes["a"]
     assert (now.deleted, now.node.title, now.node.metadata) == (None, "Ada's", {"k": 1})
@@ -380,7 +380,7 @@ def test_what_was_done_to_what_lies_in_the_trash_still_is_told_and_not_counted()
     following = unmade_from_a_version(one, deleted, "bo")
     assert following.count == 1
     with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
-        planned = revert(plan, following)
+        planned = past.made(plan, revert(plan, following))
     assert len(planned.ops) == 1
     assert [(met.node or met.connection, met.kept) for met in planned.collisions] == [
         ("a", True),
