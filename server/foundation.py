@@ -19,9 +19,11 @@ from storage.core_jobs import core_jobs
 from storage.database import Database, DatabaseSettings
 from storage.directory import PostgresDirectory
 from storage.embedded import EmbeddedPostgres
+from storage.feeds import PostgresFeeds
 from storage.instance_lock import InstanceLock
 from storage.job_store import PostgresJobStore
 from storage.migrate import migrate, verify
+from storage.personal_metrics import PostgresMetrics
 from storage.postgres import PostgresStore
 from storage.structure_jobs import structure_jobs
 from storage.structures import PostgresStructures
@@ -64,7 +66,13 @@ async def opened(
             companions=companions,
             database=described,
             scheduler=scheduler,
-            knowledge=Knowledge(PostgresTemplates(database), structures, PostgresAnalytics(database)),
+            knowledge=Knowledge(
+                PostgresTemplates(database),
+                structures,
+                PostgresAnalytics(database),
+                PostgresFeeds(database),
+                PostgresMetrics(database),
+            ),
         )
 
 
@@ -96,6 +104,15 @@ async def _lone_hub(settings: Settings, database: Database, clock: Clock, instan
         yield hub
     finally:
         await hub.close()
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings, *, migrating: bool) -> AsyncIterator[Database]:
+    """The database alone, for a command. Raises Clash where it is of another release and may not be brought up."""
+    async with database_url(settings) as (dsn, _):
+        await bring_up_to_date(dsn, migrating=migrating and settings.migrate_on_start)
+        async with _pool(dsn, settings) as database:
+            yield database
 
 
 @asynccontextmanager

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = _named(
         "DATABASE_URL", None, "PostgreSQL 15 or newer; without it an embedded one is kept in the data directory"
     )
+    legacy_database_url: SecretStr | None = _named(
+        "LEGACY_DATABASE_URL", None, "PostgreSQL with the table that `treesync import-legacy` reads; asked by it alone"
+    )
     redis_url: SecretStr | None = _named(
         "REDIS_URL", None, "Redis 6.2 or newer, or Valkey, between instances; without it there is one instance"
     )
@@ -210,7 +213,7 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 16 characters, all of them ASCII")
         return token
 
-    @field_validator("database_url")
+    @field_validator("database_url", "legacy_database_url")
     @classmethod
     def _check_database(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, ("postgres", "postgresql"))

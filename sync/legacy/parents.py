@@ -3,7 +3,7 @@ say; with orphans and circles mended."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sync.legacy.connections import Edge
@@ -16,22 +16,32 @@ Parents = dict[str, str | None]  # by new id, in the order of the nodes
 
 def settled(nodes: Nodes, structure: Any, edges: list[Edge], notes: Notes) -> Parents:
     """The parent of each node: a forest, whatever was said."""
-    parents = {draft.id: _said(draft, nodes, notes) for draft in nodes.drafts}
-    if not any(draft.parent or draft.inside for draft in nodes.drafts):
+    orphans: dict[str, Draft] = {}
+    parents = {draft.id: _said(draft, nodes, orphans) for draft in nodes.drafts}
+    if not orphans and not any(parents.values()):
         _listed(parents, {**_related(structure, notes), **nodes.listed}, nodes.ids, notes)
-    if not any(parents.values()):
-        _connected(parents, edges)
     _cut(parents, nodes.drafts, notes)
+    _connected(parents, edges, orphans if any(parents.values()) else parents)
+    for draft in orphans.values():
+        _tell_orphan(draft, parents[draft.id], notes)
     return parents
 
 
-def _said(draft: Draft, nodes: Nodes, notes: Notes) -> str | None:
+def _said(draft: Draft, nodes: Nodes, orphans: dict[str, Draft]) -> str | None:
     if draft.inside:
         return draft.inside
     found = nodes.ids.get(draft.parent)
-    if found is None and draft.parent and draft.parent.lower() not in NO_PARENT:
-        notes.add("orphan-root", draft.place, f"its parent {shown(draft.parent)} is not there; it is a root now")
+    if found is None and draft.parent.lower() not in NO_PARENT:
+        orphans[draft.id] = draft
     return found
+
+
+def _tell_orphan(draft: Draft, parent: str | None, notes: Notes) -> None:
+    lost = f"its parent {shown(draft.parent)} is not there; "
+    if parent is None:
+        notes.add("orphan-root", draft.place, f"{lost}it is a root now")
+    else:
+        notes.add("orphan-connected", draft.place, f"{lost}it stands below {parent}, from where a connection leads")
 
 
 def _related(structure: Any, notes: Notes) -> dict[str, str]:
@@ -58,15 +68,13 @@ def _listed(parents: Parents, listed: Mapping[str, str], ids: Mapping[str, str],
     parents.update(told)
 
 
-def _connected(parents: Parents, edges: list[Edge]) -> None:
+def _connected(parents: Parents, edges: list[Edge], lost: Collection[str]) -> None:
     """Where nothing but the connections says it (spec 002's `createTreeSchema` knows no parents): the first that leads
-    to a node comes from its parent, unless that would close a circle."""
-    tops: dict[str, str] = {}
+    to a node comes from its parent, unless that would close a circle. `lost`: the nodes this is done for."""
+    tops = {node: parent for node, parent in parents.items() if parent is not None}
     for edge in edges:
-        top = _top(edge.source, tops)
-        if parents[edge.target] is None and top != edge.target:
-            parents[edge.target] = edge.source
-            tops[edge.target] = top
+        if edge.target in lost and parents[edge.target] is None and _top(edge.source, tops) != edge.target:
+            parents[edge.target] = tops[edge.target] = edge.source
 
 
 def _top(node: str, tops: dict[str, str]) -> str:
