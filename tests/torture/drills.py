@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from tests.torture.drill_backups import rehearsal
 from tests.torture.drill_bus import bus_away, lossy_bus, silent_bus, tail_loss
 from tests.torture.drill_commits import steady, unknown_commits
 from tests.torture.drill_database import read_only_database, slow_database, spent_pool
@@ -37,6 +38,7 @@ DRILLS: dict[str, Drill] = {
     "slow-database": slow_database,
     "read-only-database": read_only_database,
     "half-handshakes": half_handshakes,
+    "rehearsal": rehearsal,
 }
 
 

@@ -121,20 +121,6 @@ class Stage:
         self.to_redis = to_redis
         self.instances = instances
         self.heard = heard  # on the way to PostgreSQL
-        self._backup = postgres._folder / "backup"
-
-    async def back_up(self) -> None:
-        """A base backup of the running server, as an operator makes one."""
-        await asyncio.to_thread(shutil.rmtree, self._backup, ignore_errors=True)
-        where = ["-h", str(self.postgres.sockets), "-U", SUPERUSER]
-        await self.postgres._run("pg_basebackup", *where, "-D", str(self._backup), "-X", "stream", "-c", "fast")
-
-    async def restore(self) -> None:
-        """The database is what it was at the backup."""
-        await self.postgres.stop(immediately=True)
-        await asyncio.to_thread(shutil.rmtree, self.postgres._data)
-        await asyncio.to_thread(self._backup.rename, self.postgres._data)
-        await self.postgres.start()
 
     async def calm(self) -> None:
         """No fault goes on, and every instance says that it is ready."""
