@@ -16,6 +16,7 @@ class CommandFailed(Exception):
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("server.cli_serve:serve", "Serve trees, here or to the world."),
     "migrate": ("server.cli_database:migrate", "Bring the database to this release's schema, or check it."),
+    "check": ("server.cli_check:check", "See whether all rows are as they should be, and mend what can be."),
     "import-legacy": ("server.cli_legacy:import_legacy", "Make trees of the rows of an old table."),
     "jobs": ("server.cli_jobs:jobs", "List scheduled jobs, run one, or see what ran."),
     "demo": ("server.cli_clients:demo", "Make the demo tree on a running server."),

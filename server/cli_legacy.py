@@ -8,6 +8,7 @@ from pathlib import Path
 
 from server.cli import CommandFailed
 from server.cli_legacy_report import Telling
+from server.cli_progress import progress
 from server.clock import SystemClock
 from server.foundation import opened_database
 from server.legacy_import import LegacyImport, Owners, Taken, read_owners
@@ -88,10 +89,10 @@ def import_legacy(
 
 async def _take_all(rows: AbstractAsyncContextManager[Source], taking: LegacyImport, telling: Telling) -> None:
     async with rows as old:
-        with telling.progress(old.total) as step:
+        with progress(old.total) as step:
             async for row in old.rows:
                 telling.row(row.place, await _taken(taking, row))
-                step(row.step)
+                step(row.step, telling.shortly())
 
 
 async def _taken(taking: LegacyImport, row: SourceRow) -> Taken:

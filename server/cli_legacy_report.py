@@ -1,15 +1,10 @@
-"""What `treesync import-legacy` says: a line for each thing that was mended or refused, a bar, and a closing report."""
+"""What `treesync import-legacy` says: a line for each thing that was mended or refused, and a closing report."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from server.legacy_import import Fate, Taken, Tally
 from sync.legacy.notes import RULES
@@ -24,31 +19,16 @@ _FATES: dict[Fate, str] = {
 
 
 class Telling:
-    """Prints to standard output; the bar is on the other one, and only where that is a terminal."""
+    """Prints to standard output, row by row."""
 
     def __init__(self, *, as_json: bool, dry_run: bool) -> None:
         self.tally = Tally()
         self._as_json = as_json
         self._dry_run = dry_run
 
-    @contextmanager
-    def progress(self, total: int) -> Iterator[Callable[[int], None]]:
-        """Answers what moves the bar on, by rows of a table or bytes of a file."""
-        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
-        console = Console(stderr=True)
-        with Progress(
-            *columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty()
-        ) as bar:
-            task = bar.add_task("", total=total, told="")
-
-            def step(advance: int) -> None:
-                bar.update(task, advance=advance, told=self._short())
-
-            yield step
-
-    def _short(self) -> str:
-        told = [f"{count} {fate}" for fate, count in self.tally.rows.items()]
-        return ", ".join(told)
+    def shortly(self) -> str:
+        """What stands beside the bar."""
+        return ", ".join(f"{count} {fate}" for fate, count in self.tally.rows.items())
 
     def row(self, place: str, taken: Taken) -> None:
         """Everything about one row."""

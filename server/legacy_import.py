@@ -16,7 +16,7 @@ from sync.creation import first_batch
 from sync.errors import Invalid, Unavailable, Unstorable
 from sync.formats.portable import text_of
 from sync.identity import Author, Identity, TreeKey
-from sync.legacy.notes import Note
+from sync.legacy.notes import Note, Rule
 from sync.legacy.row import OldTree, Refusal, read_row
 from sync.limits import Limits
 from sync.ports import Batch, Clock, Visibility
@@ -108,7 +108,7 @@ class Tally(msgspec.Struct):
     """The closing report: rows by what became of them, mended things by rule, and what was made."""
 
     rows: Counter[Fate] = msgspec.field(default_factory=Counter)
-    rules: Counter[str] = msgspec.field(default_factory=Counter)
+    rules: Counter[Rule] = msgspec.field(default_factory=Counter)
     nodes: int = 0
     connections: int = 0
 

@@ -223,10 +223,10 @@ def dsn(postgres_servers: PostgresServers) -> str:
 class Ran:
     """The command, run in this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str, command: str = "import-legacy") -> None:
         self.status: Any = 0
         try:
-            main(["import-legacy", *arguments])
+            main([command, *arguments])
         except SystemExit as ended:
             self.status = ended.code
         told = capsys.readouterr()
@@ -303,6 +303,24 @@ def test_what_cannot_be_begun_is_said_in_a_line(
     assert ran.status == 1
     assert why in ran.errors
     assert "Traceback" not in ran.errors
+
+
+def test_the_rows_are_what_the_check_asks_for(dumped: Path, dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Ran(capsys, str(dumped), "--tenant", "checked")
+    assert Ran(capsys, command="check").out == "everything is as it should be\n"
+    in_thread(spoiled(dsn))
+    told = Ran(capsys, "--tenant", "checked", command="check")
+    assert (told.status, told.out.count("node-count: ")) == (1, 2)
+    assert "2 findings; --repair mends them" in told.errors
+    mended = Ran(capsys, "--repair", command="check")
+    assert (mended.status, mended.out.endswith("(mended)\nmended\n")) == (0, True)
+    assert Ran(capsys, command="check").status == 0
+
+
+async def spoiled(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("UPDATE impact_trees SET node_count = 99 WHERE tenant_id = 'checked'")
+    await connection.close()
 
 
 async def test_a_line_too_long_for_a_row_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,167 @@
+"""Whether the rows of every tenant are what commits make of them, and mending what can be mended without guessing.
+
+Foreign keys leave no node without its tree (spec 002's `cleanupOrphanedNodes`); the log and what counts with it has
+none (see schema.sql), so that a tree whose row was deleted by hand leaves these behind. It works as the owner of the
+tables: the runtime role may not delete from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from storage.database import ENTER, ENTER_AS, LISTER_ROLE, TENANTS, translated
+
+_CONNECT_SECONDS = 10.0
+_SCAN_SECONDS = 3600.0  # for one question about one tenant: it may walk through all its rows
+
+ORPHANS = """
+SELECT t.tree_id, count(*) AS rows FROM {table} AS t
+WHERE t.tenant_id = $1 AND t.tree_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM impact_trees AS i WHERE i.tenant_id = $1 AND i.id = t.tree_id)
+GROUP BY t.tree_id ORDER BY t.tree_id
+"""
+DROP_ORPHANS = """
+DELETE FROM {table} AS t WHERE t.tenant_id = $1 AND t.tree_id = ANY ($2::bigint[])
+    AND NOT EXISTS (SELECT FROM impact_trees AS i WHERE i.tenant_id = $1 AND i.id = t.tree_id)
+"""
+MISCOUNTED = """
+SELECT t.id AS tree_id, abs(t.node_count - n.live) AS rows FROM impact_trees AS t
+CROSS JOIN LATERAL (
+    SELECT count(*) AS live FROM tree_nodes AS n
+    WHERE n.tenant_id = $1 AND n.tree_id = t.id AND n.deleted_seq IS NULL
+) AS n
+WHERE t.tenant_id = $1 AND t.node_count <> n.live ORDER BY t.id
+"""
+# as a commit takes heads: in order, and nobody commits while the nodes are counted
+HOLD_HEADS = """
+SELECT FROM tree_heads WHERE tenant_id = $1 AND tree_id = ANY ($2::bigint[]) ORDER BY tree_id FOR UPDATE
+"""
+COUNT_AGAIN = """
+UPDATE impact_trees AS t SET node_count = (
+    SELECT count(*) FROM tree_nodes AS n WHERE n.tenant_id = $1 AND n.tree_id = t.id AND n.deleted_seq IS NULL
+) WHERE t.tenant_id = $1 AND t.id = ANY ($2::bigint[])
+"""
+HEADLESS = """
+SELECT t.id AS tree_id, 1 AS rows FROM impact_trees AS t WHERE t.tenant_id = $1
+    AND NOT EXISTS (SELECT FROM tree_heads AS h WHERE h.tenant_id = $1 AND h.tree_id = t.id) ORDER BY t.id
+"""
+GAPS = """
+SELECT h.tree_id, abs(h.seq - o.logged) + abs(h.seq - o.top) AS rows FROM tree_heads AS h
+CROSS JOIN LATERAL (
+    SELECT count(*) AS logged, COALESCE(max(o.seq), 0) AS top FROM tree_ops AS o
+    WHERE o.tenant_id = $1 AND o.tree_id = h.tree_id
+) AS o
+WHERE h.tenant_id = $1 AND (o.logged <> h.seq OR o.top <> h.seq) ORDER BY h.tree_id
+"""
+UNREACHED = """
+WITH RECURSIVE reached AS (
+    SELECT n.tree_id, n.id FROM tree_nodes AS n WHERE n.tenant_id = $1 AND n.parent_id IS NULL
+    UNION ALL
+    SELECT n.tree_id, n.id FROM tree_nodes AS n
+    JOIN reached AS r ON n.tenant_id = $1 AND n.tree_id = r.tree_id AND n.parent_id = r.id
+)
+SELECT n.tree_id, count(*) AS rows FROM tree_nodes AS n LEFT JOIN reached AS r ON r.tree_id = n.tree_id AND r.id = n.id
+WHERE n.tenant_id = $1 AND r.id IS NULL GROUP BY n.tree_id ORDER BY n.tree_id
+"""
+BELOW_TRASH = """
+SELECT n.tree_id, count(*) AS rows FROM tree_nodes AS n
+JOIN tree_nodes AS p ON p.tenant_id = $1 AND p.tree_id = n.tree_id AND p.id = n.parent_id
+WHERE n.tenant_id = $1 AND n.deleted_seq IS NULL AND p.deleted_seq IS NOT NULL GROUP BY n.tree_id ORDER BY n.tree_id
+"""
+DANGLING = """
+SELECT c.tree_id, count(*) AS rows FROM tree_connections AS c
+WHERE c.tenant_id = $1 AND c.deleted_seq IS NULL AND EXISTS (
+    SELECT FROM unnest(ARRAY[c.from_node, c.to_node]) AS e (id)
+    LEFT JOIN tree_nodes AS n ON n.tenant_id = $1 AND n.tree_id = c.tree_id AND n.id = e.id AND n.deleted_seq IS NULL
+    WHERE n.id IS NULL)
+GROUP BY c.tree_id ORDER BY c.tree_id
+"""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that must hold. `find` answers (tree_id, rows); `mend` are statements for those trees, in one
+    transaction; none: only a person can tell what is right."""
+
+    name: str
+    meaning: str
+    find: str
+    mend: tuple[str, ...] = ()
+
+
+# The tables without a foreign key to their tree
+_LOGS = ("tree_ops", "tree_clients", "tree_results", "user_activities")
+CHECKS: tuple[Check, ...] = (
+    *(
+        Check(
+            f"orphans-{table}",
+            f"rows of {table} whose tree is gone",
+            ORPHANS.format(table=table),
+            (DROP_ORPHANS.format(table=table),),
+        )
+        for table in _LOGS
+    ),
+    Check("node-count", "node_count is not the number of live nodes", MISCOUNTED, (HOLD_HEADS, COUNT_AGAIN)),
+    Check("head", "a tree without its head", HEADLESS),
+    Check("log", "the log is not 1, 2, 3 up to the head's seq", GAPS),
+    Check("reached", "nodes that no root leads to", UNREACHED),
+    Check("below-trash", "live nodes below one in the trash", BELOW_TRASH),
+    Check("connection-ends", "live connections with an end that is not a live node", DANGLING),
+)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a check found in a tree; `mended`: it no longer is so."""
+
+    check: Check
+    tenant: str
+    tree: int
+    rows: int
+    mended: bool
+
+
+class Checking:
+    """Asks about one tenant after the other."""
+
+    def __init__(self, connection: Any, *, repair: bool) -> None:
+        self._connection = connection
+        self._repair = repair
+
+    async def tenants(self) -> list[str]:
+        with translated():
+            async with self._connection.transaction(readonly=True):
+                await self._connection.execute(ENTER_AS, "", LISTER_ROLE)
+                return [row["tenant_id"] for row in await self._connection.fetch(TENANTS)]
+
+    async def findings(self, tenant: str) -> list[Finding]:
+        found: list[Finding] = []
+        for check in CHECKS:
+            with translated():
+                async with self._connection.transaction():
+                    await self._connection.execute(ENTER, tenant)
+                    found += await self._asked(check, tenant)
+        return found
+
+    async def _asked(self, check: Check, tenant: str) -> list[Finding]:
+        rows = await self._connection.fetch(check.find, tenant, timeout=_SCAN_SECONDS)
+        mending = self._repair and bool(check.mend)
+        if rows and mending:
+            for statement in check.mend:
+                trees = [row["tree_id"] for row in rows]
+                await self._connection.execute(statement, tenant, trees, timeout=_SCAN_SECONDS)
+        return [Finding(check, tenant, row["tree_id"], row["rows"], mending) for row in rows]
+
+
+@asynccontextmanager
+async def checking(dsn: str, *, repair: bool) -> AsyncIterator[Checking]:
+    """Over a connection of its own, as whoever migrates. Raises Unavailable."""
+    with translated():
+        connection: Any = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS, server_settings={"jit": "off"})
+    try:
+        yield Checking(connection, repair=repair)
+    finally:
+        await connection.close(timeout=_CONNECT_SECONDS)
