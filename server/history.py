@@ -8,12 +8,14 @@ import msgspec
 
 from server.addresses import Keep, kept
 from server.http import Answer, Call, Operation, Parameter
+from sync.codec import JSON
 from sync.differences import Difference, difference
 from sync.errors import Invalid, NotFound
 from sync.hub import Hub
 from sync.identity import Author
 from sync.moments import Moment, moment_of
 from sync.node_history import NodeEvent, events_of
+from sync.nodes import State
 from sync.past import Restoring, Reverting, Rewritten
 from sync.ports import LoggedOp, Store
 from sync.room import Room
@@ -119,9 +121,8 @@ class Histories:
         async with self._comparing:
             old = await self._hub.moments.state_at(room, first)
             new = await self._hub.moments.state_at(room, last)
-            found = difference(old, new)
-            told = sentences(found, old, new)
-        return Answer(DifferenceView(tree=call.tree, from_seq=first, to_seq=last, difference=found, sentences=told))
+            compared = await asyncio.to_thread(_compared, call.tree, (first, old), (last, new))
+        return Answer(compared)
 
     async def _seq(self, room: Room, moment: Moment) -> int:
         return await self._hub.moments.seq_of(room, moment)
@@ -149,7 +150,7 @@ class Histories:
         wanted = await call.read(Restoring)
         call.spend_ops(1)
         async with self._comparing:
-            return Answer(await self._hub.past.restore(self._author(call), call.identity, tree, wanted))
+            return _told(call, await self._hub.past.restore(self._author(call), call.identity, tree, wanted))
 
     async def revert(self, call: Call) -> Answer:
         tree = call.tree
@@ -157,8 +158,24 @@ class Histories:
         wanted = await call.read(Reverting)
         call.spend_ops(1)
         async with self._comparing:
-            return Answer(await self._hub.past.revert(self._author(call), call.identity, tree, wanted))
+            return _told(call, await self._hub.past.revert(self._author(call), call.identity, tree, wanted))
 
     def _author(self, call: Call) -> Author:
         address = kept(call.address, self._keep)
         return Author(user=call.identity.user, client="", address=address, user_agent=call.user_agent)
+
+
+def _compared(tree: int, first: tuple[int, State], last: tuple[int, State]) -> bytes:
+    """A DifferenceView, encoded: beside the loop, which 10,000 nodes would hold for 20 ms and texts for 50 more."""
+    (before, old), (after, new) = first, last
+    found = difference(old, new)
+    told = sentences(found, old, new)
+    view = DifferenceView(tree=tree, from_seq=before, to_seq=after, difference=found, sentences=told)
+    return JSON.encode_value(view)
+
+
+def _told(call: Call, done: Rewritten) -> Answer:
+    """How many ops it is, is known when they are made."""
+    if not (done.dry_run or done.repeated):
+        call.spend_ops(max(done.count - 1, 0), made=True)
+    return Answer(done)

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from server.auth import Gate, is_operator
 from server.faults import TooLarge, fault_of, problem
-from server.limits import Admission, Meter, Verdict, spend
+from server.limits import Admission, Meter, Verdict, charge, spend
 from sync.codec import JSON, read_json
 from sync.errors import BadMessage, Invalid, NotFound, ServerFault, TooMany, TreesyncError, Unauthorised
 from sync.identity import Identity
@@ -77,9 +77,10 @@ class Call:
     def user_agent(self) -> str:
         return self.request.headers.get("user-agent", "")[:400]
 
-    def spend_ops(self, ops: int) -> None:
-        """Count ops against what their user and tenant may send. Raises TooMany."""
-        self._spend_ops(ops)
+    def spend_ops(self, ops: int, *, made: bool = False) -> None:
+        """Count ops against what their user and tenant may send. Raises TooMany; those that are `made` already count
+        whatever it comes to, and what follows waits."""
+        self._spend_ops(ops, made)
 
     def number(self, name: str, *, default: int | None, least: int, most: int) -> int | None:
         """An integer of the query string. Raises Invalid."""
@@ -205,16 +206,24 @@ class Doors:
         path = path.replace("{user}/", "{user:path}/")
         for end in ("{user}", "{node}"):  # ids, which may hold a slash; where they end a path, nothing can follow
             path = path.removesuffix(end) + end[:-1] + ":path}" if path.endswith(end) else path
-        path = path.replace("{node}/history", "{node:path}/history")  # nor is there another node's history below one
+        for end in ("history", "activity"):  # nor is there another node's below one
+            path = path.replace(f"{{node}}/{end}", f"{{node:path}}/{end}")
         return Route(path, respond, methods=[operation.method], name=operation.name)
 
-    def _meter(self, request: Request, identity: Identity | None) -> Callable[[int], None]:
+    def _meter(self, request: Request, identity: Identity | None) -> Callable[[int, bool], None]:
         """Count a message of its user and tenant; answers what counts its ops."""
         if identity is None:
-            return lambda ops: None
+            return lambda ops, made: None
         meters = self._admission.visit(address_of(request), identity.tenant, identity.user)[1:]
         self._spend(meters, min(_declared(request), self._body_limit), 0)
-        return lambda ops: self._spend(meters, 0, ops)
+
+        def count(ops: int, made: bool) -> None:
+            if made:
+                charge(meters, self._monotonic(), ops)
+            else:
+                self._spend(meters, 0, ops)
+
+        return count
 
     def _spend(self, meters: Collection[Meter], size: int, ops: int) -> None:
         if spend(meters, self._monotonic(), size, ops) is not Verdict.FINE:

@@ -129,9 +129,10 @@ def _tops(have: dict[str, Node], lack: dict[str, Node]) -> list[NodeLine]:
 
 def _moved(before: dict[str, Node], after: dict[str, Node], both: list[str]) -> list[Moved]:
     moved = [node for node in both if before[node].parent != after[node].parent]
+    stirred = {after[node].parent for node in both if before[node].order != after[node].order}
     families: dict[str | None, list[str]] = {}
     for node in both:
-        if before[node].parent == after[node].parent:
+        if before[node].parent == after[node].parent and after[node].parent in stirred:
             families.setdefault(after[node].parent, []).append(node)
     for family in families.values():
         family.sort(key=lambda node: (after[node].order, node))
@@ -144,7 +145,7 @@ def _moved(before: dict[str, Node], after: dict[str, Node], both: list[str]) -> 
 
 
 def _changed(old: Node, new: Node, left: list[int]) -> NodeChange | None:
-    fields = [] if old is new else _fields(old, new, _NODE_FIELDS, _NODE_MAPS, left)
+    fields = [] if old == new else _fields(old, new, _NODE_FIELDS, _NODE_MAPS, left)
     return NodeChange(node=new.id, title=new.title, fields=fields) if fields else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +23,7 @@ from sync.nodes import State
 from sync.open_room import OpenRoom
 from sync.ports import Batch, Bus, Clock, Store
 from sync.protocol import VersionKept
+from sync.version_words import authors, described
 from sync.versions import TreeVersion
 
 LOOK_SECONDS = 1.0
@@ -31,6 +33,14 @@ MOST_DELETES = 1_000  # trees in which much was deleted and that wait for their 
 LARGE_DELETE = 20  # nodes: more than one takes by mistake and puts back by hand
 _SLICE = 1_000  # nodes encoded at once; 1 ms
 _PAUSE_SECONDS = 0.001  # between slices
+
+
+class _Deleted(NamedTuple):
+    """A moment before so many nodes were deleted."""
+
+    epoch: str
+    seq: int
+    nodes: int
 
 
 class VersionKeeper:
@@ -52,21 +62,21 @@ class VersionKeeper:
         self._rooms = rooms
         self._log = log
         self._newest: dict[TreeKey, tuple[OpenRoom, int, float]] = {}  # (room, seq, when) of each tree's last version
-        self._deleted: dict[TreeKey, tuple[str, int]] = {}  # tree -> (epoch, seq) before the first large delete since
+        self._deleted: dict[TreeKey, _Deleted] = {}  # before the first large delete since the last look
 
     def committed(self, place: OpenRoom, batch: Batch) -> None:
         """A commit was made here. Cheap: nearly all change a few nodes."""
         if len(batch.nodes) < LARGE_DELETE:
             return
         for op in batch.ops:
-            if type(op.effect) is Delete and len(op.inverse.get("nodes", ())) >= LARGE_DELETE:
-                self._wait_for(place.key, batch.epoch, op.seq - 1)
+            if type(op.effect) is Delete and (nodes := len(op.inverse.get("nodes", ()))) >= LARGE_DELETE:
+                self._wait_for(place.key, _Deleted(batch.epoch, op.seq - 1, nodes))
                 return
 
-    def _wait_for(self, key: TreeKey, epoch: str, seq: int) -> None:
+    def _wait_for(self, key: TreeKey, deleted: _Deleted) -> None:
         """One a tree: what was deleted a moment later is read from that version and the log."""
         if len(self._deleted) < MOST_DELETES:
-            self._deleted.setdefault(key, (epoch, seq))
+            self._deleted.setdefault(key, deleted)
         elif key not in self._deleted:
             self._log("version.not_kept", tree=key.tree, why="too many trees wait for a version")
 
@@ -75,8 +85,8 @@ class VersionKeeper:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
             deleted, self._deleted = self._deleted, {}
-            for key, (epoch, seq) in deleted.items():
-                await self._keep_before(key, epoch, seq)
+            for key, one in deleted.items():
+                await self._keep_before(key, one)
             for key in [key for key in self._newest if key not in self._rooms]:
                 del self._newest[key]
             for place in list(self._rooms.values()):
@@ -94,7 +104,7 @@ class VersionKeeper:
             if room.seq // VERSION_OPS <= seq // VERSION_OPS and (room.seq <= seq or now - at < VERSION_SECONDS):
                 return
             due = room.seq
-            version = TreeVersion(number=0, seq=due, epoch=room.epoch)
+            version = TreeVersion(number=0, seq=due, epoch=room.epoch, mark=room.mark)
             await self._store_version(place.key, version, room.state())
             self._newest[place.key] = (place, due, now)
         except TreesyncError as error:
@@ -108,55 +118,83 @@ class VersionKeeper:
             return place.version_seq, self._clock.now() - (self._clock.monotonic() - place.version_at)
         return lines[0].seq, datetime.fromisoformat(lines[0].at).timestamp()
 
-    async def _keep_before(self, key: TreeKey, epoch: str, seq: int) -> None:
+    async def _keep_before(self, key: TreeKey, deleted: _Deleted) -> None:
         """Unless a version lies so near that what is there is read from it as fast as from any other; failing, it is
         tried again at the next look."""
+        epoch, seq = deleted.epoch, deleted.seq
         try:
             near = await self._store.version_before(key, epoch, seq)
             if near is not None and seq - near.seq < VERSION_OPS and near.kind == "before_delete":
                 return
             state, _ = await self._history.at(key, epoch, seq)
-            version = TreeVersion(number=0, seq=seq, epoch=epoch, kind="before_delete")
+            why = f"before {deleted.nodes} nodes were deleted"
+            version = TreeVersion(number=0, seq=seq, epoch=epoch, kind="before_delete", description=why)
             await self._store_version(key, version, state)
         except TreesyncError as error:
             self._log("version.not_kept", tree=key.tree, why=error.why)
             if isinstance(error, Unavailable):
-                self._wait_for(key, epoch, seq)
+                self._wait_for(key, deleted)
 
     async def _store_version(self, key: TreeKey, version: TreeVersion, state: State) -> None:
-        encoded = await self.encoded(state)
-        whole = msgspec.structs.replace(version, state=encoded, nodes=len(state.nodes))
-        kept = await self._store.keep_version(key, whole)
+        kept = await self._store.keep_version(key, await self._whole(key, version, state))
         if kept is not None:
             self.announce(key, kept)
 
+    async def _whole(self, key: TreeKey, version: TreeVersion, state: State) -> TreeVersion:
+        """A version with all that is stored of it."""
+        edits = await self._store.edited(key, version.epoch, version.seq)
+        told = [] if version.kind == "named" else [version.description, described(edits)]
+        return msgspec.structs.replace(
+            version,
+            state=await self.encoded(state),
+            nodes=len(state.nodes),
+            authors=authors(edits),
+            description="; ".join(filter(None, told)) if told else version.description,
+        )
+
     async def name(self, key: TreeKey, version: TreeVersion, state: State) -> TreeVersion:
         """Keep a version with a name, or give a name to what is kept of that moment. Raises Clash where a person has
-        given that one a name already."""
-        whole = msgspec.structs.replace(version, kind="named", state=await self.encoded(state), nodes=len(state.nodes))
+        given that one a name already, and where the tree has too many of them."""
+        whole = await self._whole(key, msgspec.structs.replace(version, kind="named"), state)
         kept = await self._store.keep_version(key, whole)
         if kept is None:
             there = await self._store.version_at(key, version.epoch, version.seq)
-            if there is None or there.kind == "named":
-                number = "" if there is None else f"version {there.number}"
-                raise Clash(f"{number} is of that moment already")
-            kept = await self._store.rename_version(key, msgspec.structs.replace(whole, number=there.number))
-        if kept is None:
-            raise NotFound("no such version")
+            if there is None:
+                raise Clash("the tree was restored; look at it again", code="stale")
+            again = msgspec.structs.replace(whole, number=there.number)
+            kept = await self._store.rename_version(key, again, first=True)
+            if kept is None:
+                raise Clash(f"version {there.number} is of that moment already")
         self.announce(key, kept)
         return msgspec.structs.replace(kept, state=b"")
 
     async def rename(self, key: TreeKey, version: TreeVersion) -> TreeVersion:
         """Give a version another name. Raises NotFound."""
-        whole = version
-        if version.thinned:
-            state, _ = await self._history.at(key, version.epoch, version.seq)
-            whole = msgspec.structs.replace(version, state=await self.encoded(state))
-        kept = await self._store.rename_version(key, whole)
+        state = await self.state_of(key, version) if version.thinned else b""
+        kept = await self._store.rename_version(key, msgspec.structs.replace(version, state=state))
         if kept is None:
             raise NotFound("no such version")
         self.announce(key, kept)
         return kept
+
+    async def unname(self, key: TreeKey, number: int) -> TreeVersion:
+        """Take a version's name away. Raises NotFound."""
+        kept = await self._store.unname_version(key, number)
+        if kept is None:
+            raise NotFound("no such version")
+        self.announce(key, kept)
+        return kept
+
+    async def state_of(self, key: TreeKey, version: TreeVersion) -> bytes:
+        """The state of a version of an open tree, encoded. Raises NotFound for a thinned one of a history that the tree
+        has no more."""
+        kept = await self._store.version_before(key, version.epoch, version.seq)
+        if kept is not None and kept.seq == version.seq:
+            return kept.state
+        place = self._rooms.get(key)
+        if place is not None and place.room.epoch != version.epoch:
+            raise NotFound("that version was thinned, and is of a history that the tree has no more")
+        return await self.encoded((await self._history.at(key, version.epoch, version.seq))[0])
 
     async def encoded(self, state: State) -> bytes:
         """A state as a version holds it; a large one in slices, between which others go on."""
@@ -196,6 +234,7 @@ class VersionKeeper:
             user=version.user,
             nodes=version.nodes,
             at=version.at,
+            authors=version.authors,
         )
         for participant in place.room.participants.values():
             participant.session.send(message)

@@ -8,10 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from sync.codec import decode_state
 from sync.errors import Invalid, NotFound
-from sync.history import History, tree_of_state
-from sync.identity import TreeKey
+from sync.history import History
 from sync.nodes import State
 from sync.ports import Clock, LoggedOp, Store
 from sync.room import Room
@@ -84,16 +82,6 @@ class Moments:
         if seq == room.seq:
             return room.state()
         return (await self._history.at(room.key, room.epoch, seq))[0]
-
-    async def state_of_version(self, key: TreeKey, number: int) -> State:
-        """Also of a history that the tree has no more, as long as it was not thinned."""
-        version = await self._store.version(key, number)
-        if version is None:
-            raise NotFound(f"the tree has no version {number}")
-        kept = await self._store.version_before(key, version.epoch, version.seq)
-        if kept is not None and kept.seq == version.seq:
-            return tree_of_state(decode_state(kept.state)).state()
-        return (await self._history.at(key, version.epoch, version.seq))[0]
 
 
 def time_of(text: str) -> datetime:

@@ -344,6 +344,7 @@ class VersionKept(Message, tag="version", kw_only=True):
     user: str = ""
     nodes: int = 0
     at: str = ""
+    authors: list[str] = []
 
 
 NoticeCode = Literal["draining", "resync", "replaced", "tree_deleted"]

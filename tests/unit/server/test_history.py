@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from server.http import Call
+from server.limits import Allowance, Rate
+from storage import memory_past
 from sync.moments import Moments
 from sync.nodes import State
 from sync.room import Room
@@ -78,6 +80,40 @@ async def test_a_moment_has_one_named_version(app: Running) -> None:
     answer = await app.ask("POST", path(tree, "versions"), {"name": "Again"})
     assert problem(answer) == (409, "exists")
     assert "version 1" in answer.json()["detail"]
+
+
+async def test_a_name_is_taken_away(app: Running) -> None:
+    """[HI23] By who may give one; the version stays, and its moment can be named again."""
+    tree = await a_tree(app)
+    await app.ask("POST", path(tree, "versions"), {"name": "Start", "description": "as we began"})
+    taken = await app.ask("DELETE", path(tree, "versions/1"), user="bo")
+    line = taken.json()
+    assert (taken.status_code, line["kind"], line["name"], line["user"]) == (200, "automatic", "", "")
+    assert line["authors"] == ["ada", "bo"]
+    again = (await app.ask("POST", path(tree, "versions"), {"name": "Again"})).json()
+    assert (again["number"], again["name"]) == (1, "Again")
+    assert problem(await app.ask("DELETE", path(tree, "versions/2"))) == (404, "not_found")
+
+
+async def test_a_tree_has_so_many_names(app: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[HI23]"""
+    monkeypatch.setattr(memory_past, "MOST_NAMED", 1)
+    tree = await a_tree(app)
+    assert (await app.ask("POST", path(tree, "versions"), {"name": "One", "of": {"seq": 3}})).status_code == 201
+    assert problem(await app.ask("POST", path(tree, "versions"), {"name": "Two"})) == (409, "too_many")
+
+
+async def test_what_a_restore_makes_counts_against_its_authors_rate(app: Running) -> None:
+    """[HI26] What comes next waits; a dry run made nothing."""
+    tree = await a_tree(app)
+    allowed = Allowance(Rate(1_000, 1_000), Rate(1, 3), Rate(1e9, 1e9))
+    admission = app.app.endpoint.admission
+    admission.bounds = admission.bounds._replace(user=allowed)
+    admission._meters.clear()
+    wanted = {"request": "r1", "to": {"seq": 2}}
+    assert (await app.ask("POST", path(tree, "restore"), {**wanted, "dry_run": True})).status_code == 200
+    assert (await app.ask("POST", path(tree, "restore"), wanted)).json()["count"] == 3
+    assert problem(await app.ask("POST", path(tree, "restore"), {**wanted, "request": "r2"})) == (429, "rate")
 
 
 @pytest.mark.parametrize("number", ["2", "0", "-1", "x", "01", "99999999999"])

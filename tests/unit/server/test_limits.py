@@ -17,6 +17,7 @@ from server.limits import (
     Meter,
     Rate,
     Verdict,
+    charge,
     spend,
 )
 from sync.limits import Limits
@@ -153,3 +154,11 @@ def test_forgetting_forgives_nothing() -> None:
     admission.leave([meter])
     admission.forget(52.1)
     assert admission.arrive("192.0.2.1") is not meter
+
+
+def test_ops_that_were_made_count_whatever_they_come_to() -> None:
+    meter = Meter(SMALL)
+    charge([meter], 0.0, 500)
+    assert spend([meter], 0.0, 1, 1) is Verdict.OVER
+    rate = SMALL.ops.per_second
+    assert spend([meter], (501 - SMALL.ops.burst) / rate + 1, 1, 1) is Verdict.FINE

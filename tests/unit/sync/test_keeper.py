@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 from typing import Any
 
 import msgspec
@@ -12,8 +14,10 @@ from sync import keeper
 from sync.codec import decode_state
 from sync.errors import Clash
 from sync.history import tree_of_version
+from sync.housekeeping import COMPARE_SECONDS
 from sync.identity import TreeKey
 from sync.keeper import LARGE_DELETE, LOOK_SECONDS, VERSION_OPS, VERSION_SECONDS
+from sync.moments import Moment
 from sync.versions import TreeVersion
 from tests.clocks import settle
 from tests.hubs import Deployment, Socket, identity, root
@@ -52,6 +56,8 @@ async def test_a_version_is_kept_every_200_ops_and_announced(two: Deployment) ->
     assert bo.outbox.take("version") == [announced]
     assert (announced["number"], announced["seq"], announced["kind"]) == (1, VERSION_OPS, "automatic")
     assert (announced["nodes"], announced["at"]) == (1, version.at)
+    assert announced["authors"] == version.authors == ["ada"]
+    assert announced["description"] == "200 edits: 198 changes of content, 1 change of the tree's own fields, 1 import"
     await edited(ada, key, VERSION_OPS)
     await two.clock.advance(2 * LOOK_SECONDS)
     assert [one.number for one in versions] == [1, 2]
@@ -114,8 +120,13 @@ async def test_a_version_is_kept_of_before_a_large_delete(one: Deployment, nodes
     await ada.ask(key, {"op": "delete", "node": "top"}, title("after"))
     await one.clock.advance(2 * LOOK_SECONDS)
     versions = one.database.trees[key].versions
-    assert [(version.kind, version.seq, version.nodes) for version in versions] == [
-        ("before_delete", 3, nodes + 1)
+    assert [(version.kind, version.seq, version.nodes, version.description) for version in versions] == [
+        (
+            "before_delete",
+            3,
+            nodes + 1,
+            "before 20 nodes were deleted; 3 edits: 2 imports, 1 change of the tree's own fields",
+        )
     ] * kept
 
 
@@ -235,3 +246,54 @@ async def test_a_thinned_version_that_gets_a_name_gets_its_state_back(one: Deplo
     assert (line.thinned, await store.versions(key, limit=9)) == (True, [])
     await one.hubs[0].keeper.rename(key, msgspec.structs.replace(line, name="Kept", user="ada"))
     assert (versions[0].state, versions[0].kind, versions[0].thinned) == (whole.state, "named", False)
+
+
+async def test_two_who_name_the_same_moment_at_once(two: Deployment) -> None:
+    """[HI2] The name of one stays, and the other is told."""
+    key = await two.tree(root())
+    ada = await opened(two, key, "ada")
+    await opened(two, key, "bo", hub=1)
+    await edited(ada, key, VERSION_OPS)
+    await two.clock.advance(2 * LOOK_SECONDS)
+    (kept,) = two.database.trees[key].versions
+    wanted = TreeVersion(number=0, seq=kept.seq, epoch="e1", name="Ada's", user="ada")
+    both = (wanted, msgspec.structs.replace(wanted, name="Bo's", user="bo"))
+    state = two.hubs[0].places()[0].room.state()
+    naming = (hub.keeper.name(key, one, state) for hub, one in zip(two.hubs, both, strict=True))
+    told = await asyncio.gather(*naming, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in told) == ["Clash", "TreeVersion"]
+    (named,) = [one for one in told if isinstance(one, TreeVersion)]
+    assert two.database.trees[key].versions[0].name == named.name
+
+
+async def test_nothing_is_kept_of_a_lost_history(one: Deployment) -> None:
+    """[HI1] Its database was restored, and the room does not know yet."""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    await edited(ada, key, 1)
+    saved = copy.deepcopy(one.database.trees[key])
+    await edited(ada, key, VERSION_OPS)
+    room = one.hubs[0].places()[0].room
+    lost = TreeVersion(number=0, seq=room.seq, epoch="e1", mark=room.mark, name="Lost", user="ada")
+    one.database.trees[key] = saved
+    with pytest.raises(Clash) as refused:
+        await one.hubs[0].keeper.name(key, lost, room.state())
+    assert refused.value.code == "stale"
+    await one.clock.advance(3 * LOOK_SECONDS)
+    assert one.hubs[0].places()[0].room.epoch != "e1"
+    assert saved.versions == []
+
+
+async def test_a_version_stays_within_reach_when_its_tree_gets_another_epoch(one: Deployment) -> None:
+    """[HI15]"""
+    key = await one.tree(root())
+    ada = await opened(one, key, "ada")
+    await edited(ada, key, VERSION_OPS)
+    await one.clock.advance(2 * LOOK_SECONDS)
+    saved = copy.deepcopy(one.database.trees[key])
+    await edited(ada, key, 1)
+    one.database.trees[key] = saved
+    await one.clock.advance(3 * COMPARE_SECONDS)
+    room = one.hubs[0].places()[0].room
+    assert room.epoch != "e1"
+    assert await one.hubs[0].moments.seq_of(room, Moment(version=1)) == saved.versions[0].seq

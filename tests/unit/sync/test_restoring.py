@@ -11,16 +11,17 @@ import pytest
 from sync.ops import Op
 from sync.planning import MOST_OPS, Planned, planning, rising
 from sync.restoring import aim_at, restore, same_content
+from sync.tree import Held
 from sync.values import Refused
 from tests import past
 from tests.trees import Grown, image
 
 
-def restored(one: Grown, seq: int, user: str = "ada", **how: Any) -> Planned:
+def restored(one: Grown, seq: int, user: str = "ada", *, anew: bool = True, **how: Any) -> Planned:
     """Plan a restore, see that planning left no trace, and carry it out."""
     before = image(one.tree)
     with planning(one.tree, one.seq, user, "restore:1", one.limits) as plan:
-        planned = past.made(plan, restore(plan, aim_at(past.at(one, seq).state(), seq, **how)))
+        planned = past.made(plan, restore(plan, aim_at(past.at(one, seq).state(), seq, **how), anew=anew))
     assert image(one.tree) == before
     carry_out(one, planned.ops, user)
     return planned
@@ -112,6 +113,72 @@ def test_a_deleted_node_comes_back_where_it_stood_and_a_purged_one_is_made_anew(
     assert same_content(one.tree, past.at(one, seq))
 
 
+def test_what_was_purged_stays_gone_for_who_may_not_purge() -> None:
+    """[HI12] And what stood under it stays where it is now, with what it said then; all of it is told."""
+    one = family()
+    one.insert("aaa", "aa")
+    one.ask({"op": "connect", "connection": "x", "from": "aa", "to": "b"})
+    seq = one.seq
+    one.ask({"op": "move", "node": "aaa", "parent": "c", "position": {"x": 0, "y": 0}})
+    one.ask({"op": "update", "node": "aaa", "set": {"title": "Later"}})
+    one.insert("late", None)
+    one.ask({"op": "move", "node": "b", "parent": "late", "position": {"x": 0, "y": 0}})
+    one.ask({"op": "delete", "node": "a"})
+    one.ask({"op": "purge", "node": "a"}, client="purge:1")
+    planned = restored(one, seq, anew=False)
+    assert not {"a", "aa"} & one.tree.nodes.keys()
+    assert (one.children("root"), one.children("c"), one.children(None)) == (["b", "c"], ["aaa"], ["root"])
+    assert [(met.node or met.connection, met.path) for met in planned.collisions if met.kept] == [
+        ("a", "node"),
+        ("aa", "node"),
+        ("aaa", "placement"),
+        ("x", "node"),
+    ]
+    now = one.tree.node("aaa")
+    assert now is not None
+    assert now.title == "AAA"
+    with pytest.raises(Refused) as refused:
+        restored(one, seq, top="a", anew=False)
+    assert refused.value.code == "node_missing"
+
+
+def test_what_could_not_be_put_back_is_not_thrown_away() -> None:
+    """[HI12] It stands under what has come since, which therefore stays."""
+    one = family()
+    seq = one.seq
+    one.insert("late", "root")
+    one.ask({"op": "move", "node": "aa", "parent": "late", "position": {"x": 0, "y": 0}})
+    one.ask({"op": "delete", "node": "a"})
+    one.ask({"op": "purge", "node": "a"}, client="purge:1")
+    restored(one, seq, anew=False)
+    assert (one.children("root"), one.children("late")) == (["b", "c", "late"], ["aa"])
+
+
+class Looked(dict[str, Held]):
+    """The nodes of a tree, and how often one was looked up."""
+
+    looked = 0
+
+    def __getitem__(self, key: str) -> Held:
+        self.looked += 1
+        return super().__getitem__(key)
+
+
+def test_what_has_not_changed_is_not_looked_at() -> None:
+    """A restore of a large tree costs what has changed since, beside one look at each node."""
+    nodes = [{"id": f"n{at}", "type": "metric", "title": "x"} for at in range(500)]
+    for at, node in enumerate(nodes[1:], 1):
+        node["parent"] = f"n{at // 7}"
+    one = Grown()
+    one.ask({"op": "import", "parent": None, "after": None, "nodes": nodes, "connections": []})
+    aim = aim_at(past.at(one, 1).state(), 1)
+    one.ask({"op": "update", "node": "n77", "set": {"title": "y"}})
+    one.tree.nodes = looked = Looked(one.tree.nodes)
+    with planning(one.tree, one.seq, "ada", "restore:1", one.limits) as plan:
+        assert len(past.made(plan, restore(plan, aim)).ops) == 1
+    assert looked.looked < 100
+
+
 def test_only_what_stands_out_of_order_moves() -> None:
     one = family()
     seq = one.seq
@@ -197,6 +264,7 @@ def test_what_was_moved_into_the_subtree_since_stays() -> None:
 
 
 def test_a_restore_of_too_many_ops_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[HI25]"""
     assert MOST_OPS == 10_000
     monkeypatch.setattr("sync.planning.MOST_OPS", 1)
     one = family()
