@@ -48,7 +48,7 @@ class Call:
     __slots__ = ("_identity", "_spend_ops", "body_limit", "request")
 
     def __init__(
-        self, request: Request, identity: Identity | None, body_limit: int, spend_ops: Callable[[int], None]
+        self, request: Request, identity: Identity | None, body_limit: int, spend_ops: Callable[[int, bool], None]
     ) -> None:
         self.request = request
         self.body_limit = body_limit
