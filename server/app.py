@@ -14,6 +14,7 @@ from server.addresses import kept
 from server.admin import Admin
 from server.auth import Gate, Tokens
 from server.background import Companion, Loop, OnDeath
+from server.cached import Caches, reported, tell_of_rooms
 from server.conflicts import Conflicts
 from server.endpoint import Endpoint
 from server.files import Files
@@ -36,6 +37,7 @@ from server.reports import Check, Reports
 from server.scheduler import Scheduler
 from server.settings import Settings, is_loopback
 from server.site import build_site
+from server.states import States
 from server.structure import AiReady
 from server.transport import websocket_protocol
 from server.trash import Trash
@@ -97,12 +99,15 @@ class Application:
             templates=None if self.knowledge is None else self.knowledge.templates,
         )
         self.gate = Gate(_tokens(settings, secret, clock), foundation.directory, clock.monotonic)
+        self.caches = Caches(clock)
+        tell_of_rooms(self.hub.stats, self.caches)
         self.reports = Reports(
             self.hub,
             clock,
             version=release(),
             needed={"database": foundation.check},
             useful={"bus": foundation.bus.healthy},
+            caches=self.caches.report,
         )
         if foundation.scheduler is not None:
             foundation.scheduler.add(purge_job(lambda: nullcontext(self.hub), self.directory, clock))
@@ -111,6 +116,7 @@ class Application:
         self._companions: list[Companion] = [
             Heartbeat(self.endpoint),
             Loop("pace", self.reports.keep_pace),
+            Loop("caches", self.caches.sweep),
             *foundation.companions,
         ]
         self.websocket: type[asyncio.Protocol] = websocket_protocol(self.endpoint)
@@ -145,8 +151,9 @@ class Application:
         metrics = Metrics(self.hub, self.reports, self.bus.healthy)
         doors.observe_with(metrics.observe)
         open_metrics = operator is None and is_loopback(settings.host)
+        states = States(self.hub, self.caches)
         self.operations = [
-            *Trees(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
+            *Trees(self.hub, self.directory, self.clock, settings.keep_addresses, states).operations(),
             *Versions(self.hub, self.store).operations(),
             *Histories(self.hub, self.store, settings.keep_addresses).operations(),
             *Files(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
@@ -164,8 +171,8 @@ class Application:
         if self.knowledge is None:
             return []
         templates, structures, analytics = self.knowledge
-        progress = ProgressReports(self.hub, templates, analytics, self.clock.monotonic, log)
-        self.reports.caches |= {"tree_progress": progress.trees.report, "user_progress": progress.users.report}
+        progress = ProgressReports(self.hub, templates, analytics, self.caches, log)
+        self.caches.tell("structures", lambda: reported(structures.asked, structures.hits))
         return [*progress.operations(), *AiReady(self.store, structures, self.clock).operations()]
 
     async def open(self, on_death: OnDeath) -> None:

@@ -1,39 +1,59 @@
 """Answers kept for a minute, each under a stamp that says what it shows: the time bounds memory, the stamp makes it
-right. Whoever asks names the stamp as it is now, so that what has changed since is never given, on any instance."""
+right. Whoever asks names the stamp as it is now, so that what has changed since is never given, on any instance.
+
+They are kept in the process, not in Redis: making one out of an open tree takes a tenth of asking Redis for it
+(`python -m benchmarks reads`), and what is in Redis may be gone or old (P4)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from sync.ports import Clock
+from sync.stats import HubStats
+
 SECONDS = 60.0  # spec 000's minute for progress
-MOST = 10_000  # answers of a few kB: tens of MB at most
+_SWEEP_SECONDS = 15.0  # so that what nobody asks for again is held for 75 s at most
+MOST_BYTES = 32 * 1024 * 1024  # of one kind of answer
+LARGEST = MOST_BYTES // 4  # what is larger drives too much else out; a tree of 10,000 nodes has 2 to 3 MiB
+_ENTRY_BYTES = 500  # an entry beside its answer: key, stamp and their place in the table
 
 Value = TypeVar("Value")
 
 
 class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How often what was asked for was at hand."""
+    """How often what was asked for was at hand; and what is held for that, where that is known."""
 
     asked: int
     hits: int
     hit_rate: float
+    kept: int = 0
+    bytes: int = 0
+
+
+def reported(asked: int, hits: int, kept: int = 0, size: int = 0) -> CacheReport:
+    """`size` in bytes. Where nothing was asked the rate is 0."""
+    rate = round(hits / asked, 4) if asked else 0.0
+    return CacheReport(asked=asked, hits=hits, hit_rate=rate, kept=kept, bytes=size)
 
 
 class _Kept(NamedTuple):
     stamp: Hashable
     until: float
-    value: object
+    size: int
+    answer: object
 
 
-class Cache:
-    """One per kind of answer."""
+class Cache(Generic[Value]):
+    """One per kind of answer. `size` tells an answer's bytes."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], size: Callable[[Value], int]) -> None:
         self._monotonic = monotonic
-        self._kept: dict[Hashable, _Kept] = {}
+        self._size = size
+        self._kept: dict[Hashable, _Kept] = {}  # what was used last stands last
+        self._bytes = 0
         self._asked = 0
         self._hits = 0
 
@@ -41,17 +61,77 @@ class Cache:
         """The answer of that key and stamp, made where it is not at hand."""
         self._asked += 1
         now = self._monotonic()
-        kept = self._kept.pop(key, None)
+        kept = self._kept.get(key)
         if kept is not None and kept.stamp == stamp and now < kept.until:
             self._hits += 1
-            self._kept[key] = kept  # the newest used stand last
-            return kept.value  # type: ignore[return-value]  # a key is asked for one kind of value
-        value = await make()
-        self._kept[key] = _Kept(stamp, now + SECONDS, value)
-        while len(self._kept) > MOST:
-            del self._kept[next(iter(self._kept))]
-        return value
+            self._kept[key] = self._kept.pop(key)
+            return kept.answer  # type: ignore[return-value]  # one cache holds one kind of answer
+        answer = await make()
+        self._keep(key, _Kept(stamp, now + SECONDS, self._size(answer), answer))
+        return answer
+
+    def _keep(self, key: Hashable, new: _Kept) -> None:
+        self._drop(key)
+        if new.size <= LARGEST:
+            self._kept[key] = new
+            self._bytes += new.size + _ENTRY_BYTES
+        while self._bytes > MOST_BYTES:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Hashable) -> None:
+        old = self._kept.pop(key, None)
+        if old is not None:
+            self._bytes -= old.size + _ENTRY_BYTES
+
+    def forget_old(self) -> None:
+        """What has had its time. To be called now and then: nobody may ask for it again."""
+        now = self._monotonic()
+        for key in [key for key, kept in self._kept.items() if kept.until <= now]:
+            self._drop(key)
 
     def report(self) -> CacheReport:
-        rate = self._hits / self._asked if self._asked else 0.0
-        return CacheReport(asked=self._asked, hits=self._hits, hit_rate=round(rate, 4))
+        return reported(self._asked, self._hits, len(self._kept), self._bytes)
+
+
+class Caches:
+    """All that an instance keeps answers in, by name."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._caches: dict[str, Cache[Any]] = {}
+        self._others: dict[str, Callable[[], CacheReport]] = {}
+
+    def new(self, name: str, size: Callable[[Value], int]) -> Cache[Value]:
+        """A cache that is swept and reported with the others."""
+        cache = Cache(self._clock.monotonic, size)
+        self._caches[name] = cache
+        return cache
+
+    def tell(self, name: str, report: Callable[[], CacheReport]) -> None:
+        """Report of something that keeps what it is asked for in a way of its own."""
+        self._others[name] = report
+
+    def report(self) -> dict[str, CacheReport]:
+        every = {name: cache.report for name, cache in self._caches.items()} | self._others
+        return {name: every[name]() for name in sorted(every)}
+
+    async def sweep(self) -> None:
+        """A loop of the instance's."""
+        while True:
+            await self._clock.sleep(_SWEEP_SECONDS)
+            for cache in self._caches.values():
+                cache.forget_old()
+
+
+def tell_of_rooms(stats: HubStats, caches: Caches) -> None:
+    """An open room is what a tree is kept in; its newest encoded state is sent to all who come."""
+
+    def rooms() -> CacheReport:
+        return reported(stats.rooms_entered, stats.rooms_entered - stats.rooms_loaded)
+
+    def snapshots() -> CacheReport:
+        sent = sum(stats.snapshots.values())
+        return reported(sent, max(sent - stats.states_encoded, 0))  # one may be encoded for somebody who then goes
+
+    caches.tell("open_trees", rooms)
+    caches.tell("snapshots", snapshots)

@@ -74,10 +74,23 @@ class _HubCollector(Collector):
         yield _by_label("treesync_results", "Results of ops", "status", stats.results)
         yield _by_label("treesync_snapshots", "Snapshots sent", "reason", stats.snapshots)
         yield from self._gauges()
+        yield from self._caches()
         quantiles = GaugeMetricFamily("treesync_commit_quantile_seconds", "Of the newest commits", labels=["quantile"])
         for share in (0.5, 0.9, 0.99):
             quantiles.add_metric([f"{share:g}"], stats.quantile(share))
         yield quantiles
+
+    def _caches(self) -> Iterator[Metric]:
+        asked = CounterMetricFamily(
+            "treesync_cache_asked", "Times something was asked for that is kept", labels=["cache"]
+        )
+        hits = CounterMetricFamily("treesync_cache_hits", "Of these, times it was at hand", labels=["cache"])
+        held = GaugeMetricFamily("treesync_cache_bytes", "Bytes of answers kept", labels=["cache"])
+        for name, report in self._reports.caches().items():
+            asked.add_metric([name], report.asked)
+            hits.add_metric([name], report.hits)
+            held.add_metric([name], report.bytes)
+        yield from (asked, hits, held)
 
     def _gauges(self) -> Iterator[Metric]:
         rooms = self._reports.rooms()

@@ -6,16 +6,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from server.cached import Cache
+from server.cached import Cache, Caches
 from server.http import Answer, Call, Operation, Parameter
 from sync.analytics import Analytics, UserAnalytics, UserProgress
 from sync.codec import JSON
 from sync.errors import Forbidden, NotFound
 from sync.hub import Hub
 from sync.nodes import NodeType
-from sync.progress import domains
+from sync.progress import SHARE_NODES, domains
 from sync.progress_message import Domain, NodeProgress, Summary
 from sync.tallies import Counted
+from sync.tasks import give_way
 from sync.templates import Template, Templates, TemplateSet, check
 
 _MOST_DOMAINS = 1_000
@@ -47,15 +48,15 @@ class ProgressReports:
         hub: Hub,
         templates: Templates,
         analytics: Analytics,
-        monotonic: Callable[[], float],
+        caches: Caches,
         log: Callable[..., None],
     ) -> None:
         self._hub = hub
         self._templates = templates
         self._analytics = analytics
         self._log = log
-        self.trees = Cache(monotonic)
-        self.users = Cache(monotonic)
+        self._trees: Cache[bytes] = caches.new("tree_progress", len)
+        self._users: Cache[bytes] = caches.new("user_progress", len)
 
     def operations(self) -> list[Operation]:
         return [*self._about_trees(), *self._about_users()]
@@ -114,14 +115,14 @@ class ProgressReports:
 
     async def tree(self, call: Call) -> Answer:
         counted = await self._hub.progress(call.identity, call.tree)
-        nodes = bool(call.number("nodes", default=0, least=0, most=1))
-        key = (counted.room.key, nodes)
+        if call.number("nodes", default=0, least=0, most=1):
+            return Answer(await _with_nodes(counted))
         stamp = (counted.room.epoch, counted.seq, counted.tally.templates.version)
 
         async def made() -> bytes:
-            return JSON.encode_value(_tree_progress(counted, nodes))
+            return JSON.encode_value(_progress(counted))
 
-        return Answer(await self.trees.get(key, stamp, made))
+        return Answer(await self._trees.get(counted.room.key, stamp, made))
 
     async def templates(self, call: Call) -> Answer:
         return Answer(await self._templates.node_templates(call.identity.tenant))
@@ -144,7 +145,7 @@ class ProgressReports:
         async def made() -> bytes:
             return JSON.encode_value(await self._analytics.progress(tenant, user, days=days))
 
-        return Answer(await self.users.get((tenant, user, days), stamp, made))
+        return Answer(await self._users.get((tenant, user, days), stamp, made))
 
     async def analytics(self, call: Call) -> Answer:
         user, stamp = await self._person(call)
@@ -153,7 +154,7 @@ class ProgressReports:
         async def made() -> bytes:
             return JSON.encode_value(await self._analytics.analytics(tenant, user))
 
-        return Answer(await self.users.get((tenant, user), stamp, made))
+        return Answer(await self._users.get((tenant, user), stamp, made))
 
     async def _person(self, call: Call) -> tuple[str, str]:
         """Whom the path names, and the stamp of all that is told of him: for himself and admins. To everyone else
@@ -169,17 +170,25 @@ class ProgressReports:
         return user, stamp
 
 
-def _tree_progress(counted: Counted, with_nodes: bool) -> TreeProgress:
-    tally, room = counted.tally, counted.room
-    with room.confirmed() as tree:
-        begun = (
-            [one for one, held in tree.nodes.items() if held.deleted is None and tally.tells(one)] if with_nodes else []
-        )
+def _progress(counted: Counted) -> TreeProgress:
+    with counted.room.confirmed() as tree:
         return TreeProgress(
-            tree=room.key.tree,
-            epoch=room.epoch,
+            tree=counted.room.key.tree,
+            epoch=counted.room.epoch,
             seq=counted.seq,
-            summary=tally.summary(),
-            domains=domains(tree, tally, _MOST_DOMAINS),
-            nodes={one: tally.node(one) for one in begun} if with_nodes else None,
+            summary=counted.tally.summary(),
+            domains=domains(tree, counted.tally, _MOST_DOMAINS),
         )
+
+
+async def _with_nodes(counted: Counted) -> TreeProgress:
+    """A share at a time, all as of one seq; the tree may go on meanwhile. Not kept: it is large, and seldom asked
+    twice at one seq."""
+    progress = _progress(counted)
+    with counted.room.confirmed() as tree:
+        begun = counted.tally.begun(tree)
+    progress.nodes = {}
+    for first in range(0, len(begun), SHARE_NODES):
+        await give_way()
+        progress.nodes |= {one.id: one.told() for one in begun[first : first + SHARE_NODES]}
+    return progress

@@ -118,14 +118,16 @@ class Reports:
         version: str,
         needed: Mapping[str, Check],
         useful: Mapping[str, Callable[[], bool]],
+        caches: Callable[[], dict[str, CacheReport]] = dict,
     ) -> None:
-        """`needed`: without one of these no edit is taken; `useful`: without these it is only slower (P4)."""
+        """`needed`: without one of these no edit is taken; `useful`: without these it is only slower (P4); `caches`: of
+        those who keep answers, by name."""
         self._hub = hub
         self._clock = clock
         self._version = version
         self._needed = needed
         self._useful = useful
-        self.caches: dict[str, Callable[[], CacheReport]] = {}  # of those who keep answers, by name
+        self.caches = caches
         self._began = clock.monotonic()
         self._pace = Pace(clock.monotonic)
         self._asked_at = -_ASK_EVERY
@@ -168,7 +170,7 @@ class Reports:
             commits_lost=stats.lost,
             slow_readers=stats.slow_readers,
             digest_mismatches=stats.digest_mismatches,
-            caches={name: report() for name, report in self.caches.items()},
+            caches=self.caches(),
         )
 
     def rooms(self) -> list[RoomReport]:

@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 from msgspec import UNSET, UnsetType
 
 from server.addresses import Keep, kept
-from server.bodies import EditRequest, LastChange, NewTree, TreeChange, TreePage, TreeView
+from server.bodies import EditRequest, NewTree, TreeChange, TreePage, TreeView
 from server.faults import TooLarge
 from server.http import Answer, Call, Operation, Parameter, parsed
+from server.states import States
 from sync.access import allows
 from sync.codec import Decoded, decode_edit
 from sync.creation import first_batch
@@ -38,12 +39,13 @@ _TOKEN = 16  # hex characters: 64 random bits tell requests and epochs apart
 class Trees:
     """The operations below /api/v1/trees that are about a tree as a whole."""
 
-    def __init__(self, hub: Hub, directory: Directory, clock: Clock, keep: Keep) -> None:
+    def __init__(self, hub: Hub, directory: Directory, clock: Clock, keep: Keep, states: States) -> None:
         """`keep`: what of an address activity rows hold."""
         self._hub = hub
         self._directory = directory
         self._clock = clock
         self._keep = keep
+        self._states = states
 
     def operations(self) -> list[Operation]:
         return [*self._trees(), *self._one_tree(), *self._contents()]
@@ -158,15 +160,11 @@ class Trees:
         if at is not None and seq is not None:
             raise Invalid("a tree is read at a `seq` or `at` a time")
         if at is None and seq is None:
-            state, position, role = await self._hub.state(call.identity, tree)
-            return Answer(TreeView(id=tree, role=role, position=position, state=state))
-        room = await self._hub.past.room(call.identity, tree)
+            return Answer(await self._states.now(call.identity, tree))
         if at is not None:
+            room = await self._hub.past.room(call.identity, tree)
             seq = await self._hub.moments.seq_of(room, Moment(at=at))
-        state, position, role = await self._hub.state(call.identity, tree, seq)
-        last = await self._hub.moments.op_at(room, position.seq)
-        change = UNSET if last is None else LastChange(at=last.at, user=last.author.user, via=last.author.via)
-        return Answer(TreeView(id=tree, role=role, position=position, state=state, change=change))
+        return Answer(await self._states.at(call.identity, tree, seq or 0))
 
     async def change(self, call: Call) -> Answer:
         tree = call.tree
@@ -185,8 +183,8 @@ class Trees:
 
     async def _configure(self, call: Call, tree: int, fields: dict[str, Any]) -> None:
         """The tree's own fields are in its log, so that every replica and its history see the change."""
-        _, position, _ = await self._hub.state(call.identity, tree)
-        decoded = Decoded(Edit(mode="live", ops=[Configure(n=1, base=position.seq, set=fields)]))
+        base = (await self._hub.past.room(call.identity, tree)).seq
+        decoded = Decoded(Edit(mode="live", ops=[Configure(n=1, base=base, set=fields)]))
         outcome = await self._submit(call, call.identity, tree, f"configure:{self._clock.token(_TOKEN)}", decoded)
         result = outcome.results[0]
         if result.status == "rejected":

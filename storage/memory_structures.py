@@ -17,7 +17,7 @@ from sync.effects import Import, Insert
 from sync.errors import NotFound
 from sync.identity import Identity, TreeKey
 from sync.structure import Moment
-from sync.structures import LEASE_SECONDS, Claimed, Page, Processed, TermUse
+from sync.structures import LEASE_SECONDS, Claimed, Page, Processed, TermUse, first_together
 from sync.structuring import Subject
 from sync.templates import Templates
 
@@ -41,9 +41,12 @@ class MemoryStructures:
         self._database = database
         self._templates = templates
         self.kept: dict[TreeKey, _Kept] = {}
+        self.asked = self.hits = 0
 
     async def structure(self, key: TreeKey) -> bytes:
         self._database.living(key)
+        self.asked += 1
+        self.hits += not await self._project(key)
         return await self._document(key)
 
     async def refresh(self, tenant: str, *, since: datetime | None) -> int:
@@ -62,7 +65,8 @@ class MemoryStructures:
             old = before is not None and not new and (kept.processed or 0.0) < before.timestamp()
             if (new or old) and kept.until < now:
                 waiting.append((not new, rows.updated, key))
-        claimed = [key for _, _, key in sorted(waiting)[:limit]]
+        sizes = [(key.tree, self._nodes(key)) for _, _, key in sorted(waiting)[:limit]]
+        claimed = [TreeKey(tenant, tree) for tree in first_together(sizes)]
         for key in claimed:
             self._kept(key).claim, self._kept(key).until = claim, now + LEASE_SECONDS
         structures = [msgspec.Raw(await self._document(key)) for key in claimed]
@@ -81,8 +85,9 @@ class MemoryStructures:
 
     async def page(self, tenant: str, *, after: int, limit: int) -> Page:
         keys = sorted(key for key, _ in self._trees(tenant) if key.tree > after)[:limit]
-        documents = [await self._document(key) for key in keys]
-        return Page(documents, keys[-1].tree if len(keys) == limit else None)
+        trees = first_together([(key.tree, self._nodes(key)) for key in keys])
+        documents = [await self._document(TreeKey(tenant, tree)) for tree in trees]
+        return Page(documents, trees[-1] if len(trees) == limit or len(trees) < len(keys) else None)
 
     async def with_term(self, identity: Identity, term: str, *, after: int, limit: int) -> list[TermUse]:
         found = []
@@ -100,6 +105,9 @@ class MemoryStructures:
     def _trees(self, tenant: str) -> list[tuple[TreeKey, TreeRows]]:
         trees = self._database.trees.items()
         return [(key, rows) for key, rows in trees if key.tenant == tenant and rows.deleted_at is None]
+
+    def _nodes(self, key: TreeKey) -> int:
+        return self._database.trees[key].node_count
 
     def _kept(self, key: TreeKey) -> _Kept:
         return self.kept.setdefault(key, _Kept())

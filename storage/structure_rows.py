@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -44,7 +44,7 @@ FROM tree_connections WHERE tenant_id = $1 AND tree_id = ANY ($2) AND deleted_se
 """
 # the log is never trimmed and only grows at its end, so that what is counted once is counted for good
 COUNTED = """
-SELECT w.tree, o.user_id, count(*) AS edits, sum(CASE o.op->>'op' WHEN 'insert' THEN 1
+SELECT w.tree AS tree_id, o.user_id, count(*) AS edits, sum(CASE o.op->>'op' WHEN 'insert' THEN 1
     WHEN 'import' THEN json_array_length(o.op->'nodes') ELSE 0 END) AS nodes_created
 FROM unnest($2::bigint[], $3::bigint[]) AS w (tree, after)
 JOIN tree_ops AS o ON o.tenant_id = $1 AND o.tree_id = w.tree AND o.seq > w.after
@@ -62,6 +62,16 @@ _metrics = msgspec.json.Decoder(dict[str, Metrics])
 class Behind(msgspec.Struct, frozen=True):
     tree: int
     nodes: int
+
+
+class TreeRecords(NamedTuple):
+    """The rows of one tree as they were read. `counted` and `spent` are those of its people."""
+
+    tree: asyncpg.Record
+    nodes: Sequence[asyncpg.Record]
+    connections: Sequence[asyncpg.Record]
+    counted: Sequence[asyncpg.Record]
+    spent: Sequence[asyncpg.Record]
 
 
 class Read(msgspec.Struct):
@@ -83,20 +93,17 @@ async def read_behind(
     return [Behind(row["id"], row["node_count"]) for row in rows]
 
 
-async def read_subjects(connection: Connection, tenant: str, trees: Sequence[int]) -> list[Read]:
+async def read_records(connection: Connection, tenant: str, trees: Sequence[int]) -> list[TreeRecords]:
     """The caller's transaction makes it one moment. A tree that is gone is left out."""
     rows = await connection.fetch(TREES, tenant, trees)
     nodes = _by_tree(await connection.fetch(NODES, tenant, trees))
     connections = _by_tree(await connection.fetch(CONNECTIONS, tenant, trees))
-    found = {row["id"]: _read(row, nodes.get(row["id"], []), connections.get(row["id"], [])) for row in rows}
-    counted = [row["counted"] or 0 for row in rows]
-    for row in await connection.fetch(COUNTED, tenant, list(found), counted):
-        metrics = found[row["tree"]].metrics.setdefault(row["user_id"], Metrics())
-        metrics.edits += row["edits"]
-        metrics.nodes_created += row["nodes_created"]
-    for row in await connection.fetch(SPENT, tenant, list(found)):
-        found[row["tree_id"]].metrics.setdefault(row["user_id"], Metrics()).time_spent_ms = row["spent"]
-    return list(found.values())
+    found, since = [row["id"] for row in rows], [row["counted"] or 0 for row in rows]
+    counted = _by_tree(await connection.fetch(COUNTED, tenant, found, since))
+    spent = _by_tree(await connection.fetch(SPENT, tenant, found))
+    return [
+        TreeRecords(row, *(kind.get(row["id"], []) for kind in (nodes, connections, counted, spent))) for row in rows
+    ]
 
 
 def _by_tree(rows: Sequence[asyncpg.Record]) -> dict[int, list[asyncpg.Record]]:
@@ -106,7 +113,9 @@ def _by_tree(rows: Sequence[asyncpg.Record]) -> dict[int, list[asyncpg.Record]]:
     return found
 
 
-def _read(row: asyncpg.Record, nodes: Sequence[asyncpg.Record], connections: Sequence[asyncpg.Record]) -> Read:
+def read_of(records: TreeRecords) -> Read:
+    """Rows as values: 2 µs a node, for a thread."""
+    row = records.tree
     details = Details(
         name=row["name"],
         description=row["description"],
@@ -121,12 +130,22 @@ def _read(row: asyncpg.Record, nodes: Sequence[asyncpg.Record], connections: Seq
         details=details,
         created_at=rfc3339(row["created_at"]),
         updated_at=rfc3339(row["updated_at"]),
-        nodes=[_node(node) for node in nodes],
-        connections=[_connection(one) for one in connections],
+        nodes=[_node(node) for node in records.nodes],
+        connections=[_connection(one) for one in records.connections],
     )
-    evolution = _moments.decode(row["evolution"]) if row["evolution"] is not None else []
+    return Read(subject, _moments.decode(row["evolution"] or "[]"), _metrics_of(records))
+
+
+def _metrics_of(records: TreeRecords) -> dict[str, Metrics]:
+    row = records.tree
     metrics = _metrics.decode(row["user_metrics"]) if row["counted"] is not None else {}
-    return Read(subject, evolution, metrics)
+    for one in records.counted:
+        counted = metrics.setdefault(one["user_id"], Metrics())
+        counted.edits += one["edits"]
+        counted.nodes_created += one["nodes_created"]
+    for one in records.spent:
+        metrics.setdefault(one["user_id"], Metrics()).time_spent_ms = one["spent"]
+    return metrics
 
 
 def _node(row: asyncpg.Record) -> Node:

@@ -18,12 +18,12 @@ import msgspec
 from storage.database import Connection, Database
 from storage.json_values import encoded, rfc3339
 from storage.projecting import Projected, made_with, projected
-from storage.structure_rows import Behind, read_behind, read_subjects
+from storage.structure_rows import Behind, TreeRecords, read_behind, read_of, read_records
 from storage.templates import PostgresTemplates
 from sync.errors import NotFound
 from sync.identity import Identity, TreeKey
 from sync.structure import Structure
-from sync.structures import LEASE_SECONDS, Claimed, Page, Processed, TermUse
+from sync.structures import LEASE_SECONDS, TOGETHER_NODES, Claimed, Page, Processed, TermUse, first_together
 from sync.templates import TemplateSet
 
 # as a turn does (SEMANTICS 5): commits wait for the rows that are held
@@ -59,20 +59,23 @@ WHERE t.tenant_id = $1 AND t.id = ANY ($2) AND t.deleted_at IS NULL
 ORDER BY t.id
 """
 NEXT = """
-SELECT id FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL AND id > $2 ORDER BY id LIMIT $3
+SELECT id, node_count FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL AND id > $2 ORDER BY id LIMIT $3
 """
 # Whoever claims the same moment skips these rows; who claims later finds them claimed
 _CLAIM = """
 WITH picked AS MATERIALIZED (
-    SELECT id FROM impact_trees
+    SELECT id, node_count, updated_at FROM impact_trees
     WHERE tenant_id = $1 AND deleted_at IS NULL AND {} AND (claimed_until IS NULL OR claimed_until < now())
     ORDER BY updated_hour, updated_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+), bounded AS (
+    SELECT id, sum(node_count) OVER (ORDER BY updated_at, id) - node_count AS before FROM picked
 )
 UPDATE impact_trees AS t SET claimed_by = $3, claimed_until = now() + $4
-FROM picked AS p WHERE t.tenant_id = $1 AND t.id = p.id RETURNING t.id, t.claimed_until
+FROM bounded AS b WHERE t.tenant_id = $1 AND t.id = b.id AND b.before < $5
+RETURNING t.id, t.node_count, t.claimed_until
 """
 CLAIM_NEW = _CLAIM.format("last_ai_processed_at IS NULL")
-CLAIM_OLD = _CLAIM.format("last_ai_processed_at < $5")
+CLAIM_OLD = _CLAIM.format("last_ai_processed_at < $6")
 COMPLETE = """
 WITH locked AS MATERIALIZED (
     SELECT t.id FROM impact_trees AS t WHERE t.tenant_id = $1 AND t.id = ANY ($2) AND t.claimed_by = $4
@@ -95,7 +98,7 @@ ORDER BY x.tree_id LIMIT $4
 
 TOGETHER_TREES = 100  # read in one transaction
 STORED_TREES = 10  # stored in one: their rows are held for three round trips
-TOGETHER_NODES = 5_000  # beyond that fewer; a single larger tree goes alone
+PROJECTED_NODES = 5_000  # beyond that fewer; a single larger tree goes alone
 _SEPARATOR = "\x1f"  # between ids in a column of the statement: no id holds a control character
 
 
@@ -105,11 +108,15 @@ class PostgresStructures:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._templates = PostgresTemplates(database)
+        self.asked = self.hits = 0
 
     async def structure(self, key: TreeKey) -> bytes:
-        documents = await self._documents(key.tenant, [key.tree])
+        made = await self._level(key.tenant, [key.tree])
+        documents = await self._documents(key.tenant, [key.tree], made)
         if key.tree not in documents:
             raise NotFound("no such tree")
+        self.asked += 1
+        self.hits += not made
         return documents[key.tree]
 
     async def refresh(self, tenant: str, *, since: datetime | None) -> int:
@@ -122,10 +129,12 @@ class PostgresStructures:
     async def claim(self, tenant: str, claim: str, *, limit: int, before: datetime | None) -> Claimed:
         lease = timedelta(seconds=LEASE_SECONDS)
         async with self._holding(tenant) as connection:
-            rows = await connection.fetch(CLAIM_NEW, tenant, limit, claim, lease)
-            if len(rows) < limit and before is not None:
-                rows += await connection.fetch(CLAIM_OLD, tenant, limit - len(rows), claim, lease, before)
-        documents = await self._documents(tenant, [row["id"] for row in rows])
+            rows = await connection.fetch(CLAIM_NEW, tenant, limit, claim, lease, TOGETHER_NODES)
+            left = TOGETHER_NODES - sum(row["node_count"] for row in rows)
+            if len(rows) < limit and left > 0 and before is not None:
+                rows += await connection.fetch(CLAIM_OLD, tenant, limit - len(rows), claim, lease, left, before)
+        trees = [row["id"] for row in rows]
+        documents = await self._documents(tenant, trees, await self._level(tenant, trees))
         until = min((row["claimed_until"] for row in rows), default=None)
         return Claimed(
             claim=claim,
@@ -144,8 +153,9 @@ class PostgresStructures:
     async def page(self, tenant: str, *, after: int, limit: int) -> Page:
         async with self._database.transaction(tenant, readonly=True) as connection:
             rows = await connection.fetch(NEXT, tenant, after, limit)
-        documents = await self._documents(tenant, [row["id"] for row in rows])
-        return Page(list(documents.values()), rows[-1]["id"] if len(rows) == limit else None)
+        trees = first_together([(row["id"], row["node_count"]) for row in rows])
+        documents = await self._documents(tenant, trees, await self._level(tenant, trees))
+        return Page(list(documents.values()), trees[-1] if len(trees) == limit or len(trees) < len(rows) else None)
 
     async def with_term(self, identity: Identity, term: str, *, after: int, limit: int) -> list[TermUse]:
         every = identity.role == "admin"
@@ -165,23 +175,27 @@ class PostgresStructures:
 
     # ---- bringing level
 
-    async def _documents(self, tenant: str, trees: Sequence[int]) -> dict[int, bytes]:
+    async def _level(self, tenant: str, trees: Sequence[int]) -> dict[int, Structure]:
+        """Bring what is kept of these trees level; answers what had to be made."""
+        made: dict[int, Structure] = {}
+        if trees:
+            templates = await self._templates.node_templates(tenant)
+            for together in _bundled(await self._behind(tenant, templates, None, trees)):
+                made |= await self._project(tenant, templates, together)
+        return made
+
+    async def _documents(self, tenant: str, trees: Sequence[int], made: dict[int, Structure]) -> dict[int, bytes]:
         """The documents of these trees as they are now; a tree that is gone is left out."""
         if not trees:
             return {}
         templates = await self._templates.node_templates(tenant)
-        made: dict[int, Structure] = {}
-        for together in _bundled(await self._behind(tenant, templates, None, trees)):
-            made |= await self._project(tenant, templates, together)
         async with self._database.transaction(tenant, readonly=True) as connection:
             rows = await connection.fetch(DOCUMENTS, tenant, list(trees), made_with(templates))
         there = made.keys() | {row["id"] for row in rows}
         for tree in trees:
             if tree not in there:  # it is gone, or was level when that was asked and has been edited since
                 made |= await self._project(tenant, templates, [Behind(tree, 0)])
-        kept = {row["id"]: _document(row) for row in rows}
-        # what changed again meanwhile, or was held by a commit, is given as it was made
-        return {tree: kept.get(tree) or encoded(made[tree]).encode() for tree in trees if tree in kept or tree in made}
+        return await asyncio.to_thread(_documents, trees, rows, made)
 
     async def _behind(
         self, tenant: str, templates: TemplateSet, since: datetime | None, trees: Sequence[int] | None
@@ -193,12 +207,17 @@ class PostgresStructures:
         """Read, make and store the projections of some trees; answers what was made."""
         trees = [one.tree for one in behind]
         async with self._database.transaction(tenant, isolation="repeatable_read", readonly=True) as connection:
-            subjects = await read_subjects(connection, tenant, trees)
-        made = await asyncio.to_thread(lambda: [projected(one.subject, templates, *one.known()) for one in subjects])
+            records = await read_records(connection, tenant, trees)
+        made = await asyncio.to_thread(_projected, records, templates)
         for first in range(0, len(made), STORED_TREES):
             async with self._holding(tenant) as connection:
                 await _store(connection, tenant, templates, made[first : first + STORED_TREES])
         return {one.structure.tree_id: one.structure for one in made}
+
+
+def _projected(records: Sequence[TreeRecords], templates: TemplateSet) -> list[Projected]:
+    """One tree after the other, so that the values of no two are held at once."""
+    return [projected(read.subject, templates, *read.known()) for read in map(read_of, records)]
 
 
 async def _store(connection: Connection, tenant: str, templates: TemplateSet, made: Sequence[Projected]) -> None:
@@ -228,12 +247,19 @@ def _bundled(behind: Sequence[Behind]) -> list[list[Behind]]:
     bundles: list[list[Behind]] = []
     nodes = 0
     for one in behind:
-        if not bundles or len(bundles[-1]) >= TOGETHER_TREES or nodes + one.nodes > TOGETHER_NODES:
+        if not bundles or len(bundles[-1]) >= TOGETHER_TREES or nodes + one.nodes > PROJECTED_NODES:
             bundles.append([])
             nodes = 0
         bundles[-1].append(one)
         nodes += one.nodes
     return bundles
+
+
+def _documents(trees: Sequence[int], rows: Sequence[asyncpg.Record], made: dict[int, Structure]) -> dict[int, bytes]:
+    """What changed again meanwhile, or was held by a commit, is given as it was made."""
+    kept = {row["id"]: _document(row) for row in rows}
+    there = [tree for tree in trees if tree in kept or tree in made]
+    return {tree: kept.get(tree) or msgspec.json.encode(made[tree]) for tree in there}
 
 
 def _document(row: asyncpg.Record) -> bytes:
@@ -261,7 +287,7 @@ def _document(row: asyncpg.Record) -> bytes:
         "domains": completion.domains,
         "ai_metadata": msgspec.Raw(row["ai_metadata"].encode()),
     }
-    return encoded(head).encode()
+    return msgspec.json.encode(head)
 
 
 class _Completion(msgspec.Struct):

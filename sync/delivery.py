@@ -37,7 +37,7 @@ class Delivery:
     """See the module. One per hub."""
 
     def __init__(self, stats: HubStats) -> None:
-        self._stats = stats
+        self.stats = stats
 
     def settled(self, place: OpenRoom, settled: Settled) -> None:
         """Authors first, then everyone: the outcome comes before the ops (WIRE). What an author gets of both is one
@@ -69,7 +69,7 @@ class Delivery:
     def _count(self, answer: Answer) -> None:
         if isinstance(answer, Outcome):
             for result in answer.results:
-                self._stats.results[result.status] += 1
+                self.stats.results[result.status] += 1
 
     def _answers(self, settled: Settled) -> dict[Outbox, list[bytes]]:
         """What each author's socket is to get; who has none is answered at once."""
@@ -140,7 +140,7 @@ class Delivery:
             else:
                 outbox.write(frames)
             told += 1
-        self._stats.deliveries += told * len(commits)
+        self.stats.deliveries += told * len(commits)
         return True
 
     def _too_large(self, place: OpenRoom, answers: dict[Outbox, list[bytes]]) -> None:
@@ -153,7 +153,7 @@ class Delivery:
     def _fall_behind(self, participant: Participant, reached: int) -> None:
         participant.live = False
         participant.reached = reached
-        self._stats.slow_readers += 1
+        self.stats.slow_readers += 1
 
     def snapshot_for_all(self, place: OpenRoom, reason: SnapshotReason) -> None:
         self.tell(place)
@@ -167,6 +167,7 @@ class Delivery:
         self.tell(place)
         room, session = place.room, participant.session
         wire = session.outbox.wire
+        self.stats.states_encoded += room.lacks_state(wire.codec)
         encoded = room.encoded_state(wire.codec)
         owed = participant.parts[0] if participant.parts else None
         if ref is UNSET and isinstance(owed, Snapshot):
@@ -193,7 +194,7 @@ class Delivery:
         )
         participant.live = False
         participant.reached = encoded.position.seq
-        self._stats.snapshots[reason or "open"] += 1
+        self.stats.snapshots[reason or "open"] += 1
         self.push(place, participant)
 
     def resumed(
@@ -215,7 +216,7 @@ class Delivery:
             )
         )
         participant.reached = after
-        self._stats.resumes += 1
+        self.stats.resumes += 1
         self.rows(place, participant, backlog)
         self.push(place, participant)
 

@@ -60,7 +60,7 @@ from sync.stats import HubStats
 from sync.tallies import Counted, Tallies
 from sync.tasks import Tasks
 from sync.telling import WIDE, Telling
-from sync.templates import Templates
+from sync.templates import TemplateSource
 from sync.visits import Visits
 from sync.writers import Writers
 
@@ -81,7 +81,7 @@ class Hub:
         instance: str,
         limits: Limits,
         log: Log,
-        templates: Templates | None = None,
+        templates: TemplateSource | None = None,
         lanes: int = LANES,
         wide: int = WIDE,
     ) -> None:
@@ -102,7 +102,7 @@ class Hub:
         self._writers = Writers(instance)
         self._history = History(store)
         self._lobby = Lobby(
-            store, bus, clock, limits, spawn=spawn, heard=lambda key, payload: self._exchange.hear(key, payload)
+            store, bus, clock, limits, stats, spawn=spawn, heard=lambda *message: self._exchange.hear(*message)
         )
         delivery = Delivery(stats)
         self._follower = follower = Follower(

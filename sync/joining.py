@@ -71,6 +71,7 @@ class Joining:
                 parts.append(part)
                 await self._clock.sleep(0)
             room.keep_state(codec, EncodedState(position, tuple(parts)))
+            self._delivery.stats.states_encoded += 1
         finally:
             self._encoding.discard(key)
 

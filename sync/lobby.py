@@ -13,6 +13,7 @@ from sync.limits import Limits
 from sync.open_room import OpenRoom
 from sync.ports import Bus, Clock, LoadedTree, Store
 from sync.room import Room
+from sync.stats import HubStats
 
 EARLY_MESSAGES = 1_000  # what may wait while a room is loaded; beyond it the comparison of heads finds the rest
 
@@ -26,6 +27,7 @@ class Lobby:
         bus: Bus,
         clock: Clock,
         limits: Limits,
+        stats: HubStats,
         *,
         spawn: Callable[[str, Coroutine[Any, Any, None]], object],
         heard: Callable[[TreeKey, bytes], None],
@@ -35,6 +37,7 @@ class Lobby:
         self._bus = bus
         self._clock = clock
         self._limits = limits
+        self._stats = stats
         self._spawn = spawn
         self._heard = heard
         self._early: dict[TreeKey, list[bytes]] = {}  # bus messages that came while their room was being loaded
@@ -45,6 +48,7 @@ class Lobby:
 
     async def enter(self, key: TreeKey) -> OpenRoom:
         """The open room of a tree, loaded where it is not. Raises NotFound, Unavailable."""
+        self._stats.rooms_entered += 1
         place = self.places.get(key)
         if place is not None:
             place.last_used = self._clock.monotonic()
@@ -58,6 +62,7 @@ class Lobby:
 
     async def _load(self, key: TreeKey) -> OpenRoom:
         """Subscribe first, then load, then serve: no commit falls between (DESIGN §7)."""
+        self._stats.rooms_loaded += 1
         early = self._early[key] = []
         try:
             await self._bus.subscribe(key)

@@ -376,17 +376,18 @@ class Room:
 
     def encoded_state(self, codec: Codec) -> EncodedState:
         """An encoded state at or below the confirmed seq, with every op after it still at hand in `recent`."""
-        if self._lacks_state(codec):
+        if self.lacks_state(codec):
             self.keep_state(codec, encode_state(self.state(), self.position, codec))
         return self._states[codec.name]
 
-    def _lacks_state(self, codec: Codec) -> bool:
+    def lacks_state(self, codec: Codec) -> bool:
+        """Whether `encoded_state` has to encode."""
         kept = self._states.get(codec.name)
         return kept is None or kept.position.seq < max(self.recent.seq, self.seq - SNAPSHOT_LAG)
 
     def must_encode(self, codec: Codec) -> bool:
         """Whether `encoded_state` has so much to encode that it is better done in parts, by `keep_state`."""
-        return self._lacks_state(codec) and self.tree.live > PART_NODES
+        return self.lacks_state(codec) and self.tree.live > PART_NODES
 
     def keep_state(self, codec: Codec, encoded: EncodedState) -> None:
         """Take a state that was encoded since it was the confirmed one."""

@@ -28,6 +28,9 @@ class HubStats:
         self.commit_seconds: deque[float] = deque(maxlen=SAMPLES)
         self.bus_messages = 0
         self.bad_bus_messages = 0
+        self.rooms_entered = 0
+        self.rooms_loaded = 0  # of these, from the database
+        self.states_encoded = 0  # for the snapshots sent
 
     def quantile(self, share: float) -> float:
         """A quantile of the newest commit durations in seconds; 0 where there are none."""

@@ -7,7 +7,7 @@ before it is given. Making it never touches a tree's head, and never waits for a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ import msgspec
 from sync.identity import Identity, TreeKey
 
 LEASE_SECONDS = 900.0  # how long a worker has a claimed tree: a model may take a minute for each of a batch
+TOGETHER_NODES = 20_000  # from which on a page or a batch takes no further tree: 15 MB of documents
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,11 @@ class Page(NamedTuple):
 
 
 class Structures(Protocol):
-    """Every call names the tenant; nothing crosses it. Raises Unavailable."""
+    """Every call names the tenant; nothing crosses it. Raises Unavailable. `asked` and `hits` count how often of the
+    documents asked for one by one what was kept was level."""
+
+    asked: int
+    hits: int
 
     async def structure(self, key: TreeKey) -> bytes:
         """The document of a tree as it is now, as JSON. Raises NotFound."""
@@ -62,7 +67,8 @@ class Structures(Protocol):
         ...
 
     async def claim(self, tenant: str, claim: str, *, limit: int, before: datetime | None) -> Claimed:
-        """Take trees that were never processed, or last before that moment; those first that changed longest ago."""
+        """Take trees that were never processed, or last before that moment; those first that changed longest ago, as
+        many as are `first_together`."""
         ...
 
     async def complete(self, tenant: str, claim: str, results: Sequence[Processed]) -> list[int]:
@@ -70,9 +76,21 @@ class Structures(Protocol):
         ...
 
     async def page(self, tenant: str, *, after: int, limit: int) -> Page:
-        """The documents of the next trees of a tenant, by number."""
+        """The documents of the next trees of a tenant, by number, as many as are `first_together`."""
         ...
 
     async def with_term(self, identity: Identity, term: str, *, after: int, limit: int) -> list[TermUse]:
         """The trees this user may see that speak of a term, by number."""
         ...
+
+
+def first_together(trees: Iterable[tuple[int, int]]) -> list[int]:
+    """Of trees with their numbers of nodes the first ones, up to that with which TOGETHER_NODES are reached."""
+    found: list[int] = []
+    nodes = 0
+    for tree, count in trees:
+        if nodes >= TOGETHER_NODES:
+            break
+        found.append(tree)
+        nodes += count
+    return found

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+import storage.structures
+import sync.structures
 from storage.directory import PostgresDirectory
 from storage.memory import MemoryDatabase, MemoryStore
 from storage.memory_directory import MemoryDirectory
@@ -182,6 +184,41 @@ async def test_st6_pages_hold_every_tree_once(kit: Kit) -> None:
         found += [msgspec.json.decode(document, type=Structure).tree_id for document in page.documents]
         after = page.next
     assert found == trees
+
+
+async def test_st8_a_batch_and_a_page_hold_no_more_than_is_read_at_once(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[ST8] Trees of three nodes each; one alone, however large it is."""
+    monkeypatch.setattr(sync.structures, "TOGETHER_NODES", 4)
+    monkeypatch.setattr(storage.structures, "TOGETHER_NODES", 4)
+    tenant, trees = kit.bench.tenant, sorted([(await kit.bench.create()).key.tree for _ in range(5)])
+    pages: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        page = await kit.structures.page(tenant, after=after, limit=9)
+        pages.append(len(page.documents))
+        after = page.next
+    assert pages == [2, 2, 1]
+    taken = [await kit.structures.claim(tenant, f"w{one}", limit=9, before=None) for one in range(3)]
+    assert [len(claim.structures) for claim in taken] == [2, 2, 1]
+    done = [Processed(tree=tree, insights={}) for tree in trees]
+    assert [len(await kit.structures.complete(tenant, f"w{one}", done)) for one in range(3)] == [2, 2, 1]
+    await kit.bench.pass_time(1.0)
+    new = (await kit.bench.create()).key.tree
+    both = await kit.structures.claim(tenant, "w9", limit=9, before=datetime.now(UTC) + timedelta(days=400))
+    found = [msgspec.json.decode(one, type=Structure).tree_id for one in both.structures]
+    assert (len(found), new in found) == (2, True), "what is left of the bound goes to those processed before"
+
+
+async def test_it_is_counted_how_often_what_is_kept_is_level(kit: Kit) -> None:
+    writer = await kit.bench.create()
+    for _ in range(3):
+        await kit.structures.structure(writer.key)
+    writer.update("root", title="Other")
+    await kit.bench.land(writer)
+    await kit.structures.structure(writer.key)
+    assert (kit.structures.asked, kit.structures.hits) == (4, 2)
 
 
 async def test_st7_trees_that_speak_of_a_term_are_found_by_who_may_see_them(kit: Kit) -> None:

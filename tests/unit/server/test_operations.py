@@ -109,7 +109,7 @@ async def test_metrics_are_of_bounded_kinds(app: Running) -> None:
     found = families(answer.text)
     assert all(name.startswith("treesync_") for name in found)
     labels = {label for family in found.values() for sample in family.samples for label in sample.labels}
-    assert labels <= {"operation", "status", "reason", "quantile", "le"}
+    assert labels <= {"operation", "status", "reason", "quantile", "le", "cache"}
     requests = {
         (sample.labels["operation"], sample.labels["status"]): sample.value
         for sample in found["treesync_http_requests"].samples

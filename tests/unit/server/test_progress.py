@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server import progress
 from tests.applications import Running, running
 from tests.unit.server.test_trees import problem
 
@@ -48,14 +49,36 @@ async def test_answers_are_kept_until_they_change(app: Running) -> None:
         await app.ask("GET", f"/api/v1/trees/{tree}/progress")
         await app.ask("GET", "/api/v1/users/ada/progress")
     health = (await app.operator("GET", "/health")).json()
-    assert health["caches"]["tree_progress"] == {"asked": 9, "hits": 8, "hit_rate": 0.8889}
-    assert health["caches"]["user_progress"] == {"asked": 9, "hits": 8, "hit_rate": 0.8889}
+    for name in ("tree_progress", "user_progress"):
+        told = health["caches"][name]
+        assert (told["asked"], told["hits"], told["hit_rate"], told["kept"]) == (9, 8, 0.8889, 1)
     await edit(app, tree, {"op": "update", "node": "root", "set": {"title": "Other"}})
     assert (await app.ask("GET", "/api/v1/users/ada/progress")).json()["edits"] == 3
     await app.app.clock.advance(61.0)  # type: ignore[attr-defined]
     await app.ask("GET", "/api/v1/users/ada/progress")
     health = (await app.operator("GET", "/health")).json()
     assert health["caches"]["user_progress"]["hits"] == 8
+
+
+async def test_every_node_is_told_a_share_at_a_time_and_not_kept(app: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[PG10] All as of one seq, though the tree goes on meanwhile."""
+    monkeypatch.setattr(progress, "SHARE_NODES", 2)
+    done = {"completion_status": "complete"}
+    below = [{"id": f"n{n}", "parent": "root", "type": "metric", "title": "N", "template_data": done} for n in range(5)]
+    tree = await app.tree(nodes=[{"id": "root", "type": "objective", "title": "G"}, *below])
+    ways: list[object] = []
+
+    async def given_way() -> None:
+        ways.append(None)
+        if len(ways) == 2:
+            await edit(app, tree, {"op": "delete", "node": "n4"})
+
+    monkeypatch.setattr(progress, "give_way", given_way)
+    told = (await app.ask("GET", f"/api/v1/trees/{tree}/progress?nodes=1")).json()
+    assert (len(ways), len(told["nodes"]), told["nodes"]["root"]["branch_nodes"]) == (3, 6, 6)
+    assert told["summary"]["total_nodes"] == 6
+    health = (await app.operator("GET", "/health")).json()
+    assert health["caches"]["tree_progress"]["asked"] == 0
 
 
 async def test_a_persons_progress_counts_what_he_did(app: Running) -> None:
@@ -65,9 +88,9 @@ async def test_a_persons_progress_counts_what_he_did(app: Running) -> None:
     imported = [{"id": f"m{one}", "type": "metric", "title": "M"} for one in range(3)]
     made = {"op": "insert", "node": "a", "parent": "root", "type": "metric", "title": "A"}
     await edit(app, tree, made, {"op": "import", "parent": "root", "nodes": imported})
-    progress = (await app.ask("GET", "/api/v1/users/ada/progress?days=7")).json()
-    assert (progress["nodes_created"], progress["edits"], progress["trees"], progress["days"]) == (6, 4, 1, 7)
-    [day] = progress["series"]
+    told = (await app.ask("GET", "/api/v1/users/ada/progress?days=7")).json()
+    assert (told["nodes_created"], told["edits"], told["trees"], told["days"]) == (6, 4, 1, 7)
+    [day] = told["series"]
     assert (day["nodes_created"], day["edits"], day["events"]) == (6, 4, 0)
     numbers = (await app.ask("GET", "/api/v1/users/ada/analytics")).json()
     assert numbers["node_type_distribution"] == {"metric": 5, "objective": 1}
