@@ -33,7 +33,8 @@ MINUTES ?= 20
 FRAMES ?= 100000
 GUIDED ?=
 N ?= 100000
-# pytest workers; a file stays with one worker, so that its server is started once
+# pytest workers; a file stays with one worker, so that its server is started once, and the longest come first
+# (tests/ordering.py), which pytest-xdist's own order would undo
 WORKERS ?= 2
 TESTS ?= tests
 
@@ -57,7 +58,7 @@ run: $(VENV)/.run
 	$(BIN)/treesync serve --demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

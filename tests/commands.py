@@ -28,6 +28,7 @@ _OURS = ("TREESYNC_", "DATABASE_", "REDIS_")
 _numbers = count(1)
 READY_SECONDS = 30.0  # an embedded database is made in one, but machines are busy
 STOP_SECONDS = 10.0  # DESIGN §12
+ANSWER_SECONDS = 5.0  # to connect, and for each part of an answer
 
 
 class Command:
@@ -42,8 +43,10 @@ class Command:
     def token(self, user: str = "ada", tenant: str = "acme", role: TenantRole = "member") -> str:
         return mint(SECRET, tenant=tenant, user=user, role=role, expires_at=RealClock().now() + 600)
 
-    async def ask(self, method: str, path: str, body: Any = None, *, bearer: str = "") -> httpx2.Response:
-        async with httpx2.AsyncClient(base_url=self.url) as client:
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, bearer: str = "", seconds: float = ANSWER_SECONDS
+    ) -> httpx2.Response:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=seconds) as client:
             headers = {"Authorization": f"Bearer {bearer or self.token()}"}
             return await client.request(method, path, json=body, headers=headers)
 

@@ -17,7 +17,12 @@ import pytest
 from storage.database import Database
 from storage.directory import PostgresDirectory
 from storage.postgres import PostgresStore
+from tests.ordering import longest_first
 from tests.postgres_servers import VERSIONS, PostgresServer, PostgresServers, opened
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from storage.embedded import SUPERUSER, EmbeddedPostgres
@@ -23,6 +24,7 @@ RECOVER_SECONDS = 5.0  # writes go on after the database takes them again (relia
 _POOL = 4
 _DELAY_SECONDS = 0.15  # each way: a round trip of 0.3 s, some 300 times what it is otherwise
 _SLOW_SECONDS = 10.0
+_PATIENCE = 60.0  # of whoever holds a connection: a busy machine takes its time to hold them all
 _LISTED = "SELECT DISTINCT ON (t.updated_at, t.id)"  # the query behind GET /api/v1/trees
 
 
@@ -63,27 +65,39 @@ async def spent_pool(times: int, seed: int) -> Report:
     async with stack as stage, await Play.make(stage, seed) as play:
         await play.edit(20)
         for _ in range(times):
-            hold = stage.heard.watch = QueryHold(_LISTED, every=True)
-            holders = [
-                asyncio.create_task(instance.command.ask("GET", "/api/v1/trees"), name="holder")
-                for instance in stage.instances
-                for _ in range(_POOL)
-            ]
-            edits = asyncio.create_task(play.edit(150), name="hands")
-            await until(partial(_all_held, hold, _POOL * len(stage.instances)), "all connections are held")
-            refusals += [await _refused(instance, wrong) for instance in stage.instances]
-            hold.release()
-            released = time.monotonic()
-            for instance in stage.instances:
-                await instance.ask("GET", "/api/v1/trees")
-            recovered.append(time.monotonic() - released)
-            await asyncio.gather(*holders, return_exceptions=True)
+            async with _held(stage) as hold:
+                edits = asyncio.create_task(play.edit(150), name="hands")
+                await until(
+                    partial(_all_held, hold, _POOL * len(stage.instances)), "connections are held", seconds=_PATIENCE
+                )
+                refusals += [await _refused(instance, wrong) for instance in stage.instances]
+                hold.release()
+                released = time.monotonic()
+                for instance in stage.instances:
+                    await instance.ask("GET", "/api/v1/trees")
+                recovered.append(time.monotonic() - released)
             await edits
             await play.settle()
         wrong += await play.judge()
     figures = spread("refused after", refusals) | spread("recovered after", recovered)
     ops = len(play.history.invocations)
     return Report(times=times, ops=ops, figures=figures | {"settled": play.settled}, wrong=wrong)
+
+
+@asynccontextmanager
+async def _held(stage: Stage) -> AsyncIterator[QueryHold]:
+    """Requests as many as there are connections, each of which will hold one until `release`."""
+    hold = stage.heard.watch = QueryHold(_LISTED, every=True)
+    holders = [
+        asyncio.create_task(instance.command.ask("GET", "/api/v1/trees", seconds=_PATIENCE), name="holder")
+        for instance in stage.instances
+        for _ in range(_POOL)
+    ]
+    try:
+        yield hold
+    finally:
+        hold.release()
+        await asyncio.gather(*holders, return_exceptions=True)
 
 
 def _all_held(hold: QueryHold, connections: int) -> bool:
