@@ -89,11 +89,12 @@ async def test_the_tree_tells_its_shape(stage: Stage, visitors: Visitors) -> Non
     ada = await visitors.new(stage, "ada")
     await ada.visit(await stage.tree())
     tree = ada.page.get_by_role("tree", name="Impact tree")
+    await expect(ada.card("churn").get_by_role("img")).to_be_visible()
     items = await tree.get_by_role("treeitem").evaluate_all(
         "all => all.map(one => [one.getAttribute('aria-label'), one.ariaLevel, one.ariaPosInSet, one.ariaSetSize])"
     )
-    assert ["Objective: Grow", "1", "1", "1"] in items
-    assert ["Metric: Churn", "3", "2", "2"] in items
+    assert ["Objective: Grow, branch 0 % complete, this card 0 %", "1", "1", "1"] in items
+    assert ["Metric: Churn, 0 % complete", "3", "2", "2"] in items
     reachable = await tree.get_by_role("treeitem").evaluate_all("all => all.filter(one => one.tabIndex === 0).length")
     assert reachable == 1, "one stop for the Tab key, arrows inside"
 

@@ -89,7 +89,9 @@ async def raised(attempt: Awaitable[object]) -> type[TreesyncError] | None:
     return None
 
 
-def memory_bench(database: MemoryDatabase, clock: ManualClock) -> Bench:
+def memory_bench() -> Bench:
+    clock = ManualClock()
+    database = MemoryDatabase(clock)
 
     async def activities(key: TreeKey) -> list[tuple[str, str]]:
         return [(row.kind, row.node) for row in database.activities if row.key == key]
@@ -112,8 +114,7 @@ def postgres_bench(database: Database, store: Store, directory: Directory) -> Be
 @pytest.fixture(params=["memory", *VERSIONS])
 async def bench(request: pytest.FixtureRequest, postgres_servers: PostgresServers) -> AsyncIterator[Bench]:
     if request.param == "memory":
-        clock = ManualClock()
-        yield memory_bench(MemoryDatabase(clock), clock)
+        yield memory_bench()
         return
     server = await postgres_servers.get(request.param)
     async with opened(server.shared) as database:

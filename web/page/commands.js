@@ -90,7 +90,7 @@ export class Commands {
   }
 
   find() {
-    this.#finder.open("Find a node", (id) => this.#desk.goTo(id));
+    this.#finder.open("Find a node", (id) => this.#desk.goTo(id), { wide: true });
   }
 
   connect() {
@@ -99,14 +99,14 @@ export class Commands {
       this.#finder.open(
         "Connect to…",
         (id) => this.#edits.connect(from, id),
-        (node) => node.id !== from,
+        { fits: (node) => node.id !== from },
       );
   }
 
   moveBelow() {
     const id = this.#selection;
     const fits = (node) => !liesBelow(this.#desk.view, node.id, id);
-    if (id) this.#finder.open("Move below…", (parent) => this.#edits.reparent(id, parent), fits);
+    if (id) this.#finder.open("Move below…", (parent) => this.#edits.reparent(id, parent), { fits });
   }
 
   closeDetails() {

@@ -1,4 +1,5 @@
-// The finder: type part of a title, choose with arrows. Used to go somewhere, to connect and to move.
+// The finder: type part of a title, choose with arrows. Used to go somewhere, to connect and to move. Where it is to go
+// somewhere, what the server finds in texts and other trees stands below.
 
 import { made } from "./dom.js";
 import { typeSign } from "./cards.js";
@@ -13,12 +14,17 @@ export class Finder {
   #title;
   #choose = () => {};
   #fits = () => true;
-  #found = [];
+  #elsewhere;
+  #isWide = false; // whether texts and other trees are searched too
+  #found = []; // { element, take }: what can be chosen, in the order in which it stands
   #at = 0;
 
-  /** @param {HTMLDialogElement} dialog */
-  constructor(desk, dialog) {
+  /** @param {HTMLDialogElement} dialog @param {import("./search.js").Search} elsewhere */
+  constructor(desk, dialog, elsewhere) {
     this.#desk = desk;
+    this.#elsewhere = elsewhere;
+    elsewhere.addEventListener("change", () => this.#isWide && this.#show());
+    dialog.addEventListener("close", () => elsewhere.stop());
     this.#dialog = dialog;
     this.#title = made("h2", { className: "visually-hidden", id: "finder-title" });
     this.#list = made("ul", { id: "found", role: "listbox", "aria-labelledby": "finder-title" });
@@ -35,17 +41,21 @@ export class Finder {
     dialog.replaceChildren(this.#title, this.#input, this.#list);
     this.#input.oninput = () => this.#search();
     this.#input.onkeydown = (event) => this.#key(event);
-    this.#list.onclick = (event) => this.#take(event.target.closest("li")?.dataset.node);
+    this.#list.onclick = ({ target }) => {
+      const row = target.closest("li");
+      this.#take(this.#found.find(({ element }) => element === row));
+    };
   }
 
   /**
    * @param {string} title what is chosen here
    * @param {(id: string) => void} choose
-   * @param {(node: object) => boolean} [fits]
+   * @param {{ fits?: (node: object) => boolean, wide?: boolean }} [how] `wide`: in texts and other trees too
    */
-  open(title, choose, fits = () => true) {
+  open(title, choose, { fits = () => true, wide = false } = {}) {
     this.#choose = choose;
     this.#fits = fits;
+    this.#isWide = wide;
     this.#title.textContent = title;
     this.#input.placeholder = title;
     this.#input.value = "";
@@ -55,6 +65,13 @@ export class Finder {
   }
 
   #search() {
+    if (this.#isWide) this.#elsewhere.ask(this.#input.value);
+    this.#at = 0;
+    this.#show();
+  }
+
+  // Nodes of the open tree by their titles: known here, so at once and without network.
+  #here() {
     const asked = folded(this.#input.value).split(/\s+/).filter(Boolean);
     const scored = [];
     for (const node of this.#desk.view.nodes.values()) {
@@ -62,37 +79,42 @@ export class Finder {
       const title = folded(node.title);
       if (asked.every((word) => title.includes(word))) scored.push([title.startsWith(asked[0] ?? "") ? 0 : 1, node]);
     }
-    this.#found = scored
+    return scored
       .sort((a, b) => a[0] - b[0])
       .slice(0, MOST)
       .map(([, node]) => node);
-    this.#at = 0;
-    this.#show();
   }
 
   #show() {
-    const above = (node) => this.#desk.view.nodes.get(node.parent)?.title;
-    const rows = this.#found.map((node, index) =>
-      made(
-        "li",
-        {
-          role: "option",
-          id: `found-${index}`,
-          "aria-selected": String(index === this.#at),
-          "data-node": node.id,
-          "data-type": node.type,
-        },
-        typeSign(node.type),
-        made("span", { className: "cut" }, node.title),
-        made("span", { className: "cut quiet" }, above(node) ?? ""),
-      ),
+    const nodes = this.#here();
+    const here = nodes.map((node) => ({ element: this.#row(node), take: () => this.#choose(node.id) }));
+    const known = new Set(nodes.map((node) => node.id));
+    const wide = this.#isWide ? this.#elsewhere.rows(known) : { found: [], elements: [] };
+    this.#found = [...here, ...wide.found];
+    const nothing = here.length ? [] : [made("li", { className: "none" }, "No title has these words.")];
+    this.#list.replaceChildren(...here.map(({ element }) => element), ...nothing, ...wide.elements);
+    for (const [index, { element }] of this.#found.entries()) element.id = `found-${index}`;
+    this.#mark();
+  }
+
+  #row(node) {
+    const above = this.#desk.view.nodes.get(node.parent)?.title ?? "";
+    return made(
+      "li",
+      { role: "option", "data-node": node.id, "data-type": node.type },
+      typeSign(node.type),
+      made("span", { className: "cut" }, node.title),
+      made("span", { className: "cut quiet" }, above),
     );
-    this.#list.replaceChildren(
-      ...(rows.length ? rows : [made("li", { className: "none" }, "No title has these words.")]),
-    );
-    if (rows.length) this.#input.setAttribute("aria-activedescendant", `found-${this.#at}`);
+  }
+
+  #mark() {
+    this.#at = Math.min(this.#at, Math.max(0, this.#found.length - 1));
+    for (const [index, { element }] of this.#found.entries())
+      element.setAttribute("aria-selected", String(index === this.#at));
+    if (this.#found.length) this.#input.setAttribute("aria-activedescendant", `found-${this.#at}`);
     else this.#input.removeAttribute("aria-activedescendant");
-    rows[this.#at]?.scrollIntoView({ block: "nearest" });
+    this.#found[this.#at]?.element.scrollIntoView({ block: "nearest" });
   }
 
   #key(event) {
@@ -100,17 +122,17 @@ export class Finder {
     if (by && this.#found.length) {
       event.preventDefault();
       this.#at = (this.#at + by + this.#found.length) % this.#found.length;
-      this.#show();
+      this.#mark();
     } else if (event.key === "Enter" && !event.isComposing) {
       event.preventDefault();
-      this.#take(this.#found[this.#at]?.id);
+      this.#take(this.#found[this.#at]);
     }
   }
 
-  #take(id) {
-    if (!id) return;
-    this.#dialog.close();
-    this.#choose(id);
+  #take(found) {
+    if (!found) return;
+    if (!found.stays) this.#dialog.close();
+    found.take();
   }
 }
 

@@ -1,5 +1,6 @@
 // Every key of the canvas: what it does, and how the help says it.
 
+import { viewInAddress } from "./address.js";
 import { byId, isTyping, made } from "./dom.js";
 import { isPopoverOpen } from "./popover.js";
 
@@ -12,7 +13,8 @@ export const HELP = [
     [
       [["↑", "↓", "←", "→"], "Select the next card"],
       [["Home"], "Select the root"],
-      [["/"], "Find a node by its title", ["Ctrl", "K"]],
+      [["/"], "Find in this tree and all others", ["Ctrl", "K"]],
+      [["A"], "Activity: who did what"],
       [["Esc"], "Select nothing"],
     ],
   ],
@@ -59,9 +61,9 @@ export const HELP = [
 /**
  * @param {import("./commands.js").Commands} commands
  * @param {import("./desk.js").Desk} desk
- * @param {import("./history_panel.js").HistoryPanel} history
+ * @param {{ history: import("./history_panel.js").HistoryPanel, feed: import("./feed.js").Feed }} panels
  */
-export function listenToKeys(desk, commands, history) {
+export function listenToKeys(desk, commands, { history, feed }) {
   const plain = {
     Enter: () => commands.rename(),
     F2: () => commands.rename(),
@@ -81,6 +83,7 @@ export function listenToKeys(desk, commands, history) {
     1: () => commands.fit(),
     "/": () => commands.find(),
     "?": () => byId("keys").showModal(),
+    a: () => feed.toggle(),
     c: () => commands.fold(),
     d: () => commands.toggleDetails(),
     h: () => history.toggle(),
@@ -97,7 +100,7 @@ export function listenToKeys(desk, commands, history) {
   };
 
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || document.querySelector("dialog[open]") || isPopoverOpen()) return;
+    if (event.defaultPrevented || document.querySelector("dialog[open]") || isPopoverOpen() || viewInAddress()) return;
     const control = event.ctrlKey || event.metaKey;
     if (isTyping(event.target)) return inField(event, control, desk, withControl);
     if (event.altKey) return;

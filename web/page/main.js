@@ -1,21 +1,28 @@
 // The page at `/`: signs in, opens the tree, and gives each part of the page what it needs.
 
 import { connect } from "../treesync.js";
+import { goToView, leaveFor } from "./address.js";
 import { Canvas } from "./canvas.js";
 import { Commands } from "./commands.js";
 import { ConflictInbox } from "./conflicts.js";
+import { Dashboard } from "./dashboard.js";
 import { Desk } from "./desk.js";
 import { byId, icon } from "./dom.js";
 import { Drag } from "./drag.js";
 import { Edits } from "./edits.js";
+import { FORMATS, exportTree } from "./export.js";
+import { Feed } from "./feed.js";
 import { Finder } from "./find.js";
 import { listen } from "./gestures.js";
 import { HistoryPanel } from "./history_panel.js";
+import { Importer } from "./import.js";
 import { keysHelp, listenToKeys } from "./keys.js";
+import { attachMenu } from "./menu.js";
 import { News } from "./news.js";
 import { Panel } from "./panel.js";
 import { People } from "./people.js";
-import { remember, signIn } from "./sign_in.js";
+import { Search } from "./search.js";
+import { signIn } from "./sign_in.js";
 import { StatusBar, closedInWords } from "./status.js";
 import { wearTheme } from "./theme.js";
 import { TitleEditor } from "./title_editor.js";
@@ -33,19 +40,19 @@ keepFiles();
 start();
 
 async function start() {
-  const { token, tree: number } = await signIn();
+  const { token, tree: number, node } = await signIn();
   const client = connect(location.origin, token, { client: "page/1.0" });
   client.addEventListener("fault", (event) => sayUnkept(event.detail));
   try {
     const tree = await client.open(number);
-    show(client, tree);
+    show(client, tree, node);
   } catch (error) {
     sessionStorage.removeItem("token"); // a reload asks again
     byId("opening-text").textContent = closedInWords(error);
   }
 }
 
-function show(client, tree) {
+function show(client, tree, node) {
   const desk = new Desk(client, tree);
   const canvas = new Canvas(desk, {
     frame: byId("canvas"),
@@ -58,14 +65,14 @@ function show(client, tree) {
   });
   const edits = new Edits(desk);
   const titles = new TitleEditor(desk, canvas, edits);
-  const finder = new Finder(desk, byId("finder"));
+  const finder = new Finder(desk, byId("finder"), new Search(desk, leaveFor));
   const commands = new Commands(desk, canvas, edits, titles, finder);
   const inbox = new ConflictInbox(desk);
   const trash = new Trash(desk, edits);
   const people = new People(desk, canvas, byId("people"), byId("cursors"));
   listenOnCanvas(desk, canvas, edits, titles, people);
   const history = new HistoryPanel(desk, edits);
-  listenToKeys(desk, commands, history);
+  listenToKeys(desk, commands, { history, feed: new Feed(desk) });
   speak(desk, { undo: () => commands.undo() });
   new News(desk, canvas);
   new Panel(desk, edits, commands, history, byId("panel"));
@@ -73,10 +80,9 @@ function show(client, tree) {
   new Toolbar(desk, canvas, commands);
   new TreeProgress(desk, desk.progress);
   desk.templates.load();
-  new Trees(desk, edits, (other) => {
-    remember(other);
-    location.reload(); // the simplest way to leave nothing of this tree behind
-  });
+  new Trees(desk, edits, leaveFor);
+  new Dashboard(desk);
+  offerMore(desk, new Importer(desk, leaveFor));
   canvas.frame.addEventListener("add-child", () => commands.addChild());
   byId("show-conflicts").onclick = () => inbox.open();
   byId("show-trash").onclick = () => trash.open();
@@ -84,6 +90,19 @@ function show(client, tree) {
   canvas.lookAtStart();
   desk.present();
   canvas.redraw();
+  if (node) desk.goTo(node);
+}
+
+function offerMore(desk, importer) {
+  const written = FORMATS.map(({ format, label, about }) => {
+    return { label, about, picture: "download", act: () => exportTree(desk, format) };
+  });
+  const groups = [
+    { choices: [{ label: "Dashboard", picture: "chart", act: () => goToView("dashboard") }] },
+    { choices: [{ label: "New tree from a file…", picture: "upload", act: () => importer.choose() }] },
+    { title: "Export this tree", choices: written },
+  ];
+  attachMenu(byId("show-menu"), byId("menu"), groups, { width: 264 });
 }
 
 function listenOnCanvas(desk, canvas, edits, titles, people) {

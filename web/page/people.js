@@ -194,7 +194,8 @@ export class People {
   }
 }
 
-function initials(name) {
+/** One or two letters for a name. */
+export function initials(name) {
   const words = name.trim().split(/\s+/).filter(Boolean);
   return (
     words.length > 1 ? [...words[0]][0] + [...words.at(-1)][0] : [...(words[0] ?? "?")].slice(0, 2).join("")

@@ -1,16 +1,22 @@
 // Who opens which tree: a token from the address's fragment, which is never sent to a server, one kept in this tab, or a
 // guest's of the demo (`?as=ada` names which guest).
 
+import { viewInAddress } from "./address.js";
 import { byId } from "./dom.js";
 
 const wished = new URLSearchParams(location.search).get("as");
 
-/** @returns {Promise<{ token: string | (() => Promise<string>), tree: number }>} */
+/** @returns {Promise<{ token: string | (() => Promise<string>), tree: number, node: string | null }>} */
 export async function signIn() {
+  const node = new URLSearchParams(location.hash.slice(1)).get("node");
+  return { ...(await signedIn()), node };
+}
+
+async function signedIn() {
   const given = new URLSearchParams(location.hash.slice(1));
   const kept = given.get("token") ? null : sessionStorage.getItem("token");
   const number = Number(given.get("tree") ?? sessionStorage.getItem("tree") ?? 0);
-  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  if (location.hash && !viewInAddress()) history.replaceState(null, "", location.pathname + location.search);
   const token = given.get("token") ?? (wished ? null : kept);
   if (token) return remembered(token, number || 1);
   const demo = await demoToken();
@@ -25,8 +31,8 @@ function remembered(token, tree) {
   return { token, tree: remember(tree) };
 }
 
-/** Open this tree after the next reload too. */
-export function remember(tree) {
+// Open this tree after the next reload too.
+function remember(tree) {
   sessionStorage.setItem("tree", tree);
   return tree;
 }
