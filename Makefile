@@ -6,7 +6,7 @@
 #   make lint types         ruff, mypy
 #   make simulate SEEDS=N   N seeds of the simulation, from FIRST on, for a night
 #   make storm OPS=n        one queue replayed from everywhere at once, for a night
-#   make torture SCHEDULES=n SEED=s   kills, cuts, freezes and restored backups around real processes, for a night
+#   make torture SCHEDULES=n SEED=s INSTANCES=i   kills, cuts, freezes and restored backups around real processes, for a night
 #   make drill DRILL=name TIMES=n SEED=s   one kind of trouble, many times over (tests/torture/drills.py has the names)
 #   make reconnect-storm CLIENTS=n     clients that lose their server at once, and come back
 #   make soak MINUTES=n     ordinary work for so long: what grows?  (480 for a night; samples in .cache/soak)
@@ -25,6 +25,7 @@ SEEDS ?= 500
 OPS ?= 100000
 FIRST ?= 0
 SCHEDULES ?= 20
+INSTANCES ?= 2
 DRILL ?= unknown-commits
 TIMES ?= 100
 SEED ?= 0
@@ -78,7 +79,7 @@ storm: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation --replay-storm --ops $(OPS) --seed $(SEED)
 
 torture: $(VENV)/.dev
-	$(BIN)/python -m tests.torture --schedules $(SCHEDULES) --seed $(SEED)
+	$(BIN)/python -m tests.torture --schedules $(SCHEDULES) --seed $(SEED) --instances $(INSTANCES)
 
 drill: $(VENV)/.dev
 	$(BIN)/python -m tests.torture.drills $(DRILL) --times $(TIMES) --seed $(SEED)
