@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from starlette.applications import Starlette
 
+from server.activity import Activity
 from server.addresses import kept
 from server.admin import Admin
 from server.auth import Gate, Tokens
@@ -30,6 +31,8 @@ from server.metrics import Metrics
 from server.operations import Operations
 from server.origin import OriginPolicy
 from server.pages import web_directory
+from server.personal_metrics import PersonalMetrics
+from server.persons import Persons
 from server.progress import ProgressReports
 from server.purge_job import purge_job
 from server.release import release
@@ -44,7 +47,9 @@ from server.trash import Trash
 from server.trees import Trees
 from server.versions import Versions
 from sync.analytics import Analytics
+from sync.feeds import FeedReader
 from sync.hub import Hub
+from sync.personal_metrics import MetricsReader
 from sync.ports import Bus, Clock, Directory, Store
 from sync.structures import Structures
 from sync.templates import Templates
@@ -58,6 +63,8 @@ class Knowledge(NamedTuple):
     templates: Templates
     structures: Structures
     analytics: Analytics
+    feeds: FeedReader
+    metrics: MetricsReader
 
 
 class Foundation(NamedTuple):
@@ -159,7 +166,7 @@ class Application:
             *Files(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
             *Trash(self.hub, self.directory, self.clock).operations(),
             *Conflicts(self.hub, self.directory, settings.keep_addresses).operations(),
-            *Membership(self.hub, self.store, self.directory).operations(),
+            *Membership(self.hub, self.store, self.directory, settings.keep_addresses).operations(),
             *Operations(self.reports, metrics, doors, open_metrics=open_metrics).operations(),
             *Admin(self.hub, self.reports, self.directory).operations(),
             *self._about_knowledge(log),
@@ -170,10 +177,15 @@ class Application:
     def _about_knowledge(self, log: Log) -> list[Operation]:
         if self.knowledge is None:
             return []
-        templates, structures, analytics = self.knowledge
-        progress = ProgressReports(self.hub, templates, analytics, self.caches, log)
-        self.caches.tell("structures", lambda: reported(structures.asked, structures.hits))
-        return [*progress.operations(), *AiReady(self.store, structures, self.clock).operations()]
+        known = self.knowledge
+        keep, persons = self.settings.keep_addresses, Persons(known.analytics, log)
+        self.caches.tell("structures", lambda: reported(known.structures.asked, known.structures.hits))
+        return [
+            *ProgressReports(self.hub, known.templates, known.analytics, self.caches, log).operations(),
+            *AiReady(self.store, known.structures, self.clock).operations(),
+            *Activity(self.hub, self.store, known.feeds, persons, keep).operations(),
+            *PersonalMetrics(known.metrics, persons, self.caches, self.clock).operations(),
+        ]
 
     async def open(self, on_death: OnDeath) -> None:
         """Start the hub and what runs beside it. `on_death` hears of a task nothing can go on without."""

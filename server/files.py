@@ -12,7 +12,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from server.addresses import Keep, kept
+from server.addresses import Keep
+from server.authors import author_of
 from server.http import Answer, Call, Operation, Parameter
 from sync.creation import first_batch
 from sync.errors import Invalid
@@ -175,9 +176,7 @@ class Files:
         return Answer(summary, 201, {"Location": f"/api/v1/trees/{key.tree}"})
 
     def _author(self, call: Call, how: str) -> Author:
-        address = kept(call.address, self._keep)
-        client = f"{how}:{self._clock.token(_TOKEN)}"
-        return Author(user=call.identity.user, client=client, address=address, user_agent=call.user_agent)
+        return author_of(call, self._hub, self._keep, f"{how}:{self._clock.token(_TOKEN)}")
 
     async def _judged(self, call: Call, tree: Portable, author: Author) -> Batch:
         """The first commit of such a tree. Raises Invalid with the reason."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from server.addresses import Keep
 from server.auth import ID_CHARACTERS
+from server.authors import author_of
 from server.bodies import Member, Members, NewRole
 from server.http import Answer, Call, Operation
 from sync.access import allows
@@ -18,10 +20,12 @@ _ONE = "/api/v1/trees/{tree}/members/{user}"
 class Membership:
     """The operations below /api/v1/trees/{tree}/members."""
 
-    def __init__(self, hub: Hub, store: Store, directory: Directory) -> None:
+    def __init__(self, hub: Hub, store: Store, directory: Directory, keep: Keep) -> None:
+        """`keep`: what of an address activity rows hold."""
         self._hub = hub
         self._store = store
         self._directory = directory
+        self._keep = keep
 
     def operations(self) -> list[Operation]:
         return [
@@ -78,7 +82,7 @@ class Membership:
         key, rights = await self._opened(call)
         user = _other_than_owner(call, rights)
         wanted = await call.read(NewRole)
-        await self._directory.set_member(key, user, wanted.role)
+        await self._directory.set_member(key, user, wanted.role, author_of(call, self._hub, self._keep))
         self._hub.rights_changed(key)
         return Answer(Member(user=user, role=wanted.role))
 
@@ -87,7 +91,7 @@ class Membership:
         user = _other_than_owner(call, rights)
         if user not in rights.members:
             raise NotFound("no such member")
-        await self._directory.set_member(key, user, None)
+        await self._directory.set_member(key, user, None, author_of(call, self._hub, self._keep))
         self._hub.rights_changed(key)
         return Answer(None, 204)
 

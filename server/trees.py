@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from msgspec import UNSET, UnsetType
 
 from server.addresses import Keep, kept
+from server.authors import author_of
 from server.bodies import EditRequest, NewTree, TreeChange, TreePage, TreeView
 from server.faults import TooLarge
 from server.http import Answer, Call, Operation, Parameter, parsed
@@ -177,7 +178,7 @@ class Trees:
             await self._configure(call, tree, fields)
         if not isinstance(wanted.visibility, UnsetType):
             key = TreeKey(call.identity.tenant, tree)
-            await self._directory.set_visibility(key, wanted.visibility)
+            await self._directory.set_visibility(key, wanted.visibility, self._author(call, ""))
             self._hub.rights_changed(key)
         return Answer(await self._directory.summary(call.identity, tree))
 
@@ -195,7 +196,7 @@ class Trees:
         if not allows(await self._hub.role(call.identity, tree), "share"):
             raise Forbidden("only an owner or an admin may delete this tree")
         key = TreeKey(call.identity.tenant, tree)
-        await self._directory.trash_tree(key)
+        await self._directory.trash_tree(key, self._author(call, ""))
         self._hub.rights_changed(key)
         return Answer(None, 204)
 
@@ -225,8 +226,7 @@ class Trees:
         )
 
     def _author(self, call: Call, client: str) -> Author:
-        address = kept(call.address, self._keep)
-        return Author(user=call.identity.user, client=client, address=address, user_agent=call.user_agent)
+        return author_of(call, self._hub, self._keep, client)
 
 
 def _filter(call: Call) -> TreeFilter:

@@ -113,7 +113,7 @@ def _op_columns(ordered: Sequence[Batch]) -> list[str]:
         texts([op.mode for op in ops]),
         texts([op.activity for op in ops]),
         optional_texts([_node_of(effect) for effect in effects]),
-        documents([_fields_of(effect) for effect in effects]),
+        documents([fields_of(effect) for effect in effects]),
         texts([author.user for author in authors]),
         texts([author.client for author in authors]),
         texts([author.via for author in authors]),
@@ -181,7 +181,7 @@ def _node_of(effect: Effect) -> str | None:
     return node if isinstance(node, str) else None
 
 
-def _fields_of(effect: Effect) -> list[str] | None:
+def fields_of(effect: Effect) -> list[str] | None:
     """The paths that an op changed: what the activity row tells of its content."""
     if isinstance(effect, Text):
         return [effect.path]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import msgspec
 
+from storage.activity import log_of_tree
 from storage.commits import COMMIT, columns, in_order
 from storage.conflicts import END_OF_TIME, LARGEST, read_own, read_page
 from storage.database import Connection, Database
-from storage.json_values import encoded, rfc3339
+from storage.json_values import rfc3339
 from storage.op_log import read_head
 from storage.trash import read_overdue, read_trash
 from storage.tree_rows import read_rights
 from sync.access import role_in
+from sync.activities import made_by, of_member
 from sync.conflict_records import ConflictRecord, OwnConflict
 from sync.errors import Invalid, NotFound, Unavailable
 from sync.identity import Author, Identity, TreeKey
@@ -38,11 +40,6 @@ CREATE = """
 INSERT INTO impact_trees (tenant_id, user_id, name, visibility) VALUES ($1, $2, $3, $4) RETURNING id
 """
 CREATE_HEAD = "INSERT INTO tree_heads (tenant_id, tree_id, epoch) VALUES ($1, $2, $3)"
-CREATED = """
-INSERT INTO user_activities (tenant_id, user_id, created_at, tree_id, activity_type, activity_data, session_id,
-    ip_address, user_agent)
-VALUES ($1, $2, now(), $3, 'tree_created', $4, NULLIF($5, ''), NULLIF($6, ''), NULLIF($7, ''))
-"""
 RAISE_RIGHTS = "UPDATE tree_heads SET rights = rights + 1 WHERE tenant_id = $1 AND tree_id = $2"
 SET_VISIBILITY = "UPDATE impact_trees SET visibility = $3 WHERE tenant_id = $1 AND id = $2"
 SET_FROZEN = """
@@ -122,19 +119,36 @@ class PostgresDirectory:
             raise NotFound("no such tree")
         return summary
 
-    async def set_visibility(self, key: TreeKey, visibility: Visibility) -> Rights:
-        return await self._change(key, (SET_VISIBILITY, key.tenant, key.tree, visibility))
+    async def set_visibility(self, key: TreeKey, visibility: Visibility, by: Author | None = None) -> Rights:
+        async with self._changing(key) as connection:
+            await connection.execute(SET_VISIBILITY, key.tenant, key.tree, visibility)
+            if by is not None:
+                await log_of_tree(connection, key, by, "visibility_changed", visibility=visibility)
+            return await read_rights(connection, key)
 
-    async def set_member(self, key: TreeKey, user: str, role: Role | None) -> Rights:
-        if role is None:
-            return await self._change(key, (DROP_MEMBER, key.tenant, key.tree, user))
-        return await self._change(key, (STUB_USER, key.tenant, user), (SET_MEMBER, key.tenant, key.tree, user, role))
+    async def set_member(self, key: TreeKey, user: str, role: Role | None, by: Author | None = None) -> Rights:
+        async with self._changing(key) as connection:
+            known = user in (await read_rights(connection, key)).members
+            if role is None:
+                await connection.execute(DROP_MEMBER, key.tenant, key.tree, user)
+            else:
+                await connection.execute(STUB_USER, key.tenant, user)
+                await connection.execute(SET_MEMBER, key.tenant, key.tree, user, role)
+            if by is not None and (known or role is not None):
+                await log_of_tree(connection, key, by, of_member(known, role), member=user, role=role)
+            return await read_rights(connection, key)
 
     async def set_frozen(self, key: TreeKey, frozen: bool) -> Rights:
-        return await self._change(key, (SET_FROZEN, key.tenant, key.tree, frozen))
+        async with self._changing(key) as connection:
+            await connection.execute(SET_FROZEN, key.tenant, key.tree, frozen)
+            return await read_rights(connection, key)
 
-    async def trash_tree(self, key: TreeKey) -> Rights:
-        return await self._change(key, (TRASH, key.tenant, key.tree))
+    async def trash_tree(self, key: TreeKey, by: Author | None = None) -> Rights:
+        async with self._changing(key) as connection:
+            await connection.execute(TRASH, key.tenant, key.tree)
+            if by is not None:
+                await log_of_tree(connection, key, by, "tree_deleted")
+            return await read_rights(connection, key)
 
     async def conflicts(
         self, key: TreeKey, *, user: str | None, limit: int, before: int | None = None
@@ -161,14 +175,13 @@ class PostgresDirectory:
                     found += await read_overdue(connection, tenant, moment, left, but)
         return found
 
-    async def _change(self, key: TreeKey, *statements: tuple[Any, ...]) -> Rights:
-        """Change the rights of a living tree and raise their version, in one transaction."""
+    @asynccontextmanager
+    async def _changing(self, key: TreeKey) -> AsyncIterator[Connection]:
+        """A transaction that raises the version of the rights of a living tree, and holds its head."""
         async with self._database.transaction(key.tenant) as connection:
             await connection.execute(RAISE_RIGHTS, key.tenant, key.tree)
             await read_head(connection, key)
-            for statement, *arguments in statements:
-                await connection.execute(statement, *arguments)
-            return await read_rights(connection, key)
+            yield connection
 
 
 async def make_tree(
@@ -180,7 +193,8 @@ async def make_tree(
     number = await connection.fetchval(CREATE, identity.tenant, identity.user, name, visibility)
     key = TreeKey(identity.tenant, number)
     await connection.execute(CREATE_HEAD, key.tenant, key.tree, first.epoch)
-    await _log_created(connection, key, first, author)
+    counts = {"node_count": len(first.nodes), "connection_count": len(first.connections)}
+    await log_of_tree(connection, key, author, "tree_created", how=made_by(author), **counts)
     batch = msgspec.structs.replace(first, key=key, commit=0, seq=0)
     answer = await connection.fetchrow(COMMIT, *columns(in_order([batch])))
     if answer is None or answer["times"][0] is None:
@@ -191,13 +205,6 @@ async def make_tree(
 async def _admit(connection: Connection, identity: Identity) -> None:
     await connection.execute(ADMIT_TENANT, identity.tenant)
     await connection.execute(ADMIT_USER, identity.tenant, identity.user, identity.name, identity.email, identity.role)
-
-
-async def _log_created(connection: Connection, key: TreeKey, first: Batch, author: Author) -> None:
-    counts = encoded({"node_count": len(first.nodes), "connection_count": len(first.connections)})
-    await connection.execute(
-        CREATED, key.tenant, author.user, key.tree, counts, author.visit, author.address, author.user_agent
-    )
 
 
 def _summary(row: asyncpg.Record, identity: Identity) -> TreeSummary:

@@ -19,6 +19,7 @@ from storage.memory_rows import TreeRows, encoded, rfc3339
 from sync.conflict_records import ConflictRecord
 from sync.errors import NotFound, Unavailable, Unstorable
 from sync.identity import Author, TreeKey
+from sync.interactions import moment_of
 from sync.ports import (
     Batch,
     Clock,
@@ -157,8 +158,8 @@ class MemoryDatabase:
                 self.activities.append(row)
 
     def log_events(self, key: TreeKey, author: Author, events: Sequence[ActivityEvent]) -> None:
-        """Raises Unstorable, and then none is logged."""
-        rows = []
+        """Raises Unstorable or Invalid, and then none is logged."""
+        now, rows = self.clock.now(), []
         for event in events:
             row = ActivityRow(
                 key=key,
@@ -168,7 +169,7 @@ class MemoryDatabase:
                 event=event.id,
                 duration_ms=event.duration_ms if isinstance(event.duration_ms, int) else 0,
                 data=encoded(event.data if isinstance(event.data, dict) else {}),
-                at=event.at if isinstance(event.at, str) else rfc3339(self.clock.now()),
+                at=rfc3339(min(moment_of(event.at).timestamp(), now) if isinstance(event.at, str) else now),
             )
             encoded([row.kind, row.node, row.event, row.at])
             rows.append(row)

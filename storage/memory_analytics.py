@@ -67,14 +67,16 @@ class MemoryAnalytics:
     def _day(self, date: str, rows: list[ActivityRow]) -> Day:
         return Day(
             date=date,
-            nodes_created=sum(self._made(row) for row in rows),
+            nodes_created=sum(nodes_made(self._database, row) for row in rows),
             edits=sum(1 for row in rows if row.seq),
             events=sum(1 for row in rows if row.event),
             time_spent_ms=sum(row.duration_ms for row in rows),
         )
 
-    def _made(self, row: ActivityRow) -> int:
-        if row.kind == "nodes_imported":
-            [op] = self._database.trees[row.key].ops(row.seq - 1, row.seq)
-            return len(op.effect.nodes) if isinstance(op.effect, Import) else 0
-        return int(row.kind == "node_created")
+
+def nodes_made(database: MemoryDatabase, row: ActivityRow) -> int:
+    """How many nodes what the row stands for has made."""
+    if row.kind == "nodes_imported":
+        [op] = database.trees[row.key].ops(row.seq - 1, row.seq)
+        return len(op.effect.nodes) if isinstance(op.effect, Import) else 0
+    return int(row.kind == "node_created")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,7 @@ from storage.memory import ActivityRow, MemoryDatabase
 from storage.memory_rows import TreeRows, encoded, rfc3339
 from storage.memory_trash import overdue, trashed
 from sync.access import role_in
+from sync.activities import made_by, of_member
 from sync.conflict_records import ConflictRecord, OwnConflict
 from sync.errors import Invalid, NotFound
 from sync.identity import Author, Identity, TreeKey
@@ -39,7 +41,8 @@ class MemoryDirectory:
         batch = msgspec.structs.replace(first, key=key, commit=0, seq=0)
         rows.prepare(batch, now)
         self._database.trees[key] = rows
-        self._database.activities.append(_created(key, author, batch, rfc3339(now)))
+        counts = {"node_count": len(batch.nodes), "connection_count": len(batch.connections)}
+        self._log(key, author, "tree_created", how=made_by(author), **counts)
         self._database.apply([batch])
         return key
 
@@ -59,22 +62,28 @@ class MemoryDirectory:
             raise NotFound("no such tree")
         return summary
 
-    async def set_visibility(self, key: TreeKey, visibility: Visibility) -> Rights:
-        return self._database.living(key).set_rights(visibility=visibility)
+    async def set_visibility(self, key: TreeKey, visibility: Visibility, by: Author | None = None) -> Rights:
+        rights = self._database.living(key).set_rights(visibility=visibility)
+        self._log(key, by, "visibility_changed", visibility=visibility)
+        return rights
 
-    async def set_member(self, key: TreeKey, user: str, role: Role | None) -> Rights:
+    async def set_member(self, key: TreeKey, user: str, role: Role | None, by: Author | None = None) -> Rights:
         rows = self._database.living(key)
+        known = user in rows.rights.members
         members = {other: held for other, held in rows.rights.members.items() if other != user}
         if role is not None:
             members[user] = role
             self._database.users.setdefault((key.tenant, user), ("", ""))
+        if known or role is not None:
+            self._log(key, by, of_member(known, role), member=user, role=role)
         return rows.set_rights(members=members)
 
     async def set_frozen(self, key: TreeKey, frozen: bool) -> Rights:
         return self._database.living(key).set_rights(frozen=frozen)
 
-    async def trash_tree(self, key: TreeKey) -> Rights:
+    async def trash_tree(self, key: TreeKey, by: Author | None = None) -> Rights:
         rows = self._database.living(key)
+        self._log(key, by, "tree_deleted")
         rows.deleted_at = self._database.clock.now()
         return rows.set_rights(deleted=True)
 
@@ -116,6 +125,11 @@ class MemoryDirectory:
                 found += [Overdue(key=key, nodes=nodes)] if nodes else []
         return found
 
+    def _log(self, key: TreeKey, by: Author | None, kind: str, **told: Any) -> None:
+        if by is not None:
+            at = rfc3339(self._database.clock.now())
+            self._database.activities.append(ActivityRow(key=key, author=by, kind=kind, data=encoded(told), at=at))
+
     def _visible(self, identity: Identity) -> Iterator[TreeSummary]:
         for key, rows in self._database.trees.items():
             if key.tenant == identity.tenant and rows.deleted_at is None:
@@ -135,11 +149,6 @@ def _conflict_cursor(before: str) -> tuple[str, int, int]:
     if not at or not tree.isdecimal() or not number.isdecimal():
         raise Invalid("`before` is `at|tree|id` of the last line of a page")
     return at, int(tree), int(number)
-
-
-def _created(key: TreeKey, author: Author, batch: Batch, at: str) -> ActivityRow:
-    counts = {"node_count": len(batch.nodes), "connection_count": len(batch.connections)}
-    return ActivityRow(key=key, author=author, kind="tree_created", data=encoded(counts), at=at)
 
 
 def _summary(rows: TreeRows, identity: Identity) -> TreeSummary:

@@ -1,9 +1,12 @@
-"""What an accepted op is called in the activity feed (spec 000)."""
+"""What is called what in the record of activity (specs 000 and 002): accepted ops, what becomes of a tree as a whole,
+and what clients may report beside them."""
 
 from __future__ import annotations
 
 from sync import ops
+from sync.identity import Author
 from sync.ops import Op
+from sync.protocol import Role
 
 _ACTIVITIES: dict[type[Op], str] = {
     ops.Insert: "node_created",
@@ -17,6 +20,19 @@ _ACTIVITIES: dict[type[Op], str] = {
     ops.Configure: "tree_edited",
     ops.Import: "nodes_imported",
 }
+_OF_OPS = frozenset({*_ACTIVITIES.values(), "template_filled", "connection_edited", "tree_renamed"})
+# what is no op: it stands in no log, and its row is written by the transaction that does it
+OF_TREES = frozenset(
+    {
+        "tree_created",
+        "tree_deleted",
+        "member_added",
+        "member_changed",
+        "member_removed",
+        "visibility_changed",
+    }
+)
+RESERVED = _OF_OPS | OF_TREES  # a client may report nothing under these
 
 
 def activity_of(op: Op) -> str:
@@ -28,4 +44,18 @@ def activity_of(op: Op) -> str:
         for path in op.set or ():
             if path.startswith("template_data."):
                 return "template_filled"
+    elif type(op) is ops.Configure and "name" in (op.set or ()):
+        return "tree_renamed"
     return _ACTIVITIES[type(op)]
+
+
+def made_by(author: Author) -> str:
+    """How a tree was made: what begins the client of the ops that make it."""
+    return author.client.partition(":")[0]
+
+
+def of_member(known: bool, role: Role | None) -> str:
+    """What giving somebody that role in a tree is called; `known`: he had one."""
+    if role is None:
+        return "member_removed"
+    return "member_changed" if known else "member_added"

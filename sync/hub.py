@@ -19,13 +19,14 @@ from sync.codec import Decoded
 from sync.commit import CommitLoop
 from sync.delivery import Delivery
 from sync.entrance import Entrance
-from sync.errors import Forbidden, NotFound, TreesyncError
+from sync.errors import Forbidden, NotFound
 from sync.exchange import Exchange
 from sync.follow import Follower
 from sync.history import History
 from sync.housekeeping import Housekeeping
 from sync.identity import Author, Identity, Position, TreeKey
 from sync.intake import Intake
+from sync.interactions import Interactions
 from sync.joining import Joining
 from sync.judge_trash import PURGE
 from sync.keeper import VersionKeeper
@@ -45,7 +46,6 @@ from sync.protocol import (
     Close,
     Edit,
     Error,
-    Logged,
     Open,
     Outcome,
     Ping,
@@ -138,6 +138,8 @@ class Hub:
     def _open_doors(self, delivery: Delivery, log: Log) -> None:
         """The ways in: for sockets, edits, operators and other instances."""
         store, bus, clock, limits, spawn = self._store, self._bus, self._clock, self.limits, self._tasks.spawn
+        self.visit_of = self._visits.of
+        self.interactions = Interactions(store, clock, self._visits)
         joining = Joining(store, clock, self._follower, delivery, limits)
         self._entrance = Entrance(
             self.instance,
@@ -153,7 +155,14 @@ class Hub:
             entered=lambda *who: self._exchange.claim(*who),
         )
         self._intake = Intake(
-            self._lobby, clock, delivery, self.stats, limits, wake=self._commits.wake, stopping=lambda: self.draining
+            self._lobby,
+            clock,
+            delivery,
+            self.stats,
+            limits,
+            visits=self._visits,
+            wake=self._commits.wake,
+            stopping=lambda: self.draining,
         )
         self._operator = Operator(clock, delivery, self._follower, self._housekeeping)
         self._exchange = Exchange(
@@ -178,7 +187,7 @@ class Hub:
             self.moments,
             limits,
             carry_out=self._intake.carry_out,
-            visit_of=self._visits.of,
+            visit_of=self.visit_of,
         )
 
     # ---- life of the process
@@ -214,7 +223,7 @@ class Hub:
         self, identity: Identity, client_id: str, outbox: Outbox, *, address: str = "", user_agent: str = ""
     ) -> Session:
         """A socket whose token was good. An older socket of the same client stops writing (SEMANTICS 4)."""
-        visit = self._visits.of(identity)
+        visit = self.visit_of(identity)
         now = self._clock.now()
         session = Session(identity, client_id, outbox, since=now, visit=visit, address=address, user_agent=user_agent)
         self._writers.add(session)
@@ -261,7 +270,7 @@ class Hub:
             case Close():
                 self._entrance.leave(session, message.tree)
             case Activity():
-                self._tasks.spawn("activity", self._activity(session, message))
+                self._tasks.spawn("activity", self.interactions.hear(session, message))
             case Ping():
                 session.send(Pong(ref=message.ref))
             case _:
@@ -279,18 +288,6 @@ class Hub:
             participant.state = message.state
             place.presence_changed.add(participant.id)
             self._housekeeping.presence_changed(place)
-
-    async def _activity(self, session: Session, message: Activity) -> None:
-        if session.opened.get(message.tree) is None:
-            session.refuse(message, "not_open", "open the tree first, and await the answer", message.tree)
-            return
-        try:
-            key = TreeKey(session.identity.tenant, message.tree)
-            await self._store.log_activity(key, session.author, message.events)
-        except TreesyncError as error:
-            session.refuse(message, error.code, error.why, message.tree)
-        else:
-            session.send(Logged(ref=message.ref, tree=message.tree))
 
     def _places(self, session: Session) -> list[OpenRoom]:
         rooms = (self._lobby.get(TreeKey(session.identity.tenant, tree)) for tree in session.opened)
@@ -317,7 +314,7 @@ class Hub:
             user=identity.user,
             client=client_id,
             via=via,
-            visit=self._visits.of(identity),
+            visit=self.visit_of(identity),
             address=address,
             user_agent=user_agent,
         )
@@ -327,7 +324,7 @@ class Hub:
         self, identity: Identity, tree: int, decision: Resolve, *, address: str = "", user_agent: str = ""
     ) -> Resolved | Error:
         """A decision on a conflict record by HTTP; answers when it is durable. Raises NotFound, Unavailable."""
-        visit = self._visits.of(identity)
+        visit = self.visit_of(identity)
         author = Author(user=identity.user, client="", visit=visit, address=address, user_agent=user_agent)
         return await self._intake.decide(identity, tree, author, decision)
 

@@ -25,6 +25,7 @@ from sync.protocol import Edit, Error, Outcome, Resolve, Resolved
 from sync.resolution import RESOLVE
 from sync.session import Participant, Session
 from sync.stats import HubStats
+from sync.visits import LOOK_SECONDS, Visits
 
 OP_BYTES = 200  # what an op counts for where its size is not known
 
@@ -40,6 +41,7 @@ class Intake:
         stats: HubStats,
         limits: Limits,
         *,
+        visits: Visits,
         wake: Callable[[OpenRoom], None],
         stopping: Callable[[], bool],
     ) -> None:
@@ -48,6 +50,7 @@ class Intake:
         self._delivery = delivery
         self._stats = stats
         self._limits = limits
+        self._visits = visits
         self._wake = wake
         self._stopping = stopping
 
@@ -72,6 +75,8 @@ class Intake:
                 participant=participant,
                 reply=session.send,
             )
+            if edit.waiting_since - session.seen >= LOOK_SECONDS:
+                edit.author = self._visits.renew(session, edit.waiting_since)
             self._offer(place, edit)
 
     def resolve(self, session: Session, message: Resolve, size: int) -> None:
@@ -82,7 +87,8 @@ class Intake:
         if participant is None or place is None:
             session.refuse(message, "not_open", "open the tree first, and await the answer", tree)
             return
-        edit = self._deciding(place, session.identity, session.author, message, size, participant, session.send)
+        author = self._visits.renew(session, self._clock.monotonic())
+        edit = self._deciding(place, session.identity, author, message, size, participant, session.send)
         self._offer(place, edit)
 
     async def decide(self, identity: Identity, tree: int, author: Author, message: Resolve) -> Resolved | Error:

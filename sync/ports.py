@@ -302,15 +302,17 @@ class Directory(ConflictReader, TrashReader, Protocol):
         """Raises NotFound."""
         ...
 
-    async def set_visibility(self, key: TreeKey, visibility: Visibility) -> Rights: ...
+    async def set_visibility(self, key: TreeKey, visibility: Visibility, by: Author | None = None) -> Rights:
+        """`by`, here and below: whose activity it is; None: nobody's."""
+        ...
 
-    async def set_member(self, key: TreeKey, user: str, role: Role | None) -> Rights:
+    async def set_member(self, key: TreeKey, user: str, role: Role | None, by: Author | None = None) -> Rights:
         """None removes. Works for a user not yet seen. Raises the rights version in the same transaction."""
         ...
 
     async def set_frozen(self, key: TreeKey, frozen: bool) -> Rights: ...
 
-    async def trash_tree(self, key: TreeKey) -> Rights:
+    async def trash_tree(self, key: TreeKey, by: Author | None = None) -> Rights:
         """Deleted for everyone; purged after 30 days by a job."""
         ...
 

@@ -42,22 +42,22 @@ class _Telling:
             yield self._moved(moved)
         for changed in found.changed:
             for change in changed.fields:
-                yield _field(change, _quoted(changed.title))
+                yield _field(change, quoted(changed.title))
         for kind, lines in (("added", found.connected), ("removed", found.disconnected)):
             for one in lines:
-                label = f", {_quoted(one.label)}," if one.label else ""
+                label = f", {quoted(one.label)}," if one.label else ""
                 yield f"A connection {self._between(one)}{label} was {kind}."
         for one in found.relabelled:
             yield f"The connection {self._between(one)} is called {_value(one.label)} instead of {_value(one.before)}."
 
     def _thing(self, line: NodeLine) -> str:
-        return f"The {line.type} {_quoted(line.title)}"
+        return f"The {line.type} {quoted(line.title)}"
 
     def _moved(self, moved: Moved) -> str:
         if moved.before == moved.after:
-            return f"{_quoted(moved.title)} was moved to another place {self._under(moved.after)}."
+            return f"{quoted(moved.title)} was moved to another place {self._under(moved.after)}."
         before, after = self._place(moved.before), self._place(moved.after)
-        return f"{_quoted(moved.title)} was moved from {before} to {after}."
+        return f"{quoted(moved.title)} was moved from {before} to {after}."
 
     def _under(self, parent: str | None) -> str:
         return "at the top" if parent is None else f"under {self._title(parent)}"
@@ -69,7 +69,7 @@ class _Telling:
         return f"from {self._title(one.source)} to {self._title(one.target)}"
 
     def _title(self, node: str) -> str:
-        return _quoted(self._titles.get(node, node))
+        return quoted(self._titles.get(node, node))
 
 
 def _with(below: int) -> str:
@@ -101,7 +101,7 @@ def _value(value: Any) -> str:
         case "" | None:
             return "nothing"
         case str():
-            return _quoted(value)
+            return quoted(value)
         case True | False:
             return "yes" if value else "no"
         case int() | float():
@@ -110,6 +110,7 @@ def _value(value: Any) -> str:
             return "something else"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a sentence shows it: on one line, and not at any length."""
     one_line = " ".join(text.split())
     return f"\u201c{one_line}\u201d" if len(one_line) <= _SHOWN else f"\u201c{one_line[: _SHOWN - 1]}\u2026\u201d"

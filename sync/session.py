@@ -16,7 +16,7 @@ from sync.protocol import Error, Open, ParticipantView, Role, ServerMessage, Sna
 class Session:
     """What the hub knows of one socket. `opened` is by tree number; None stands for an `open` not answered yet."""
 
-    __slots__ = ("author", "client_id", "identity", "opened", "opening", "outbox", "replaced", "since")
+    __slots__ = ("author", "client_id", "identity", "opened", "opening", "outbox", "replaced", "seen", "since")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Session:
         self.outbox = outbox
         self.author = Author(user=identity.user, client=client_id, visit=visit, address=address, user_agent=user_agent)
         self.since = since  # when it was welcomed, in seconds since the epoch of Unix
+        self.seen = float("-inf")  # when its visit was last looked at, in monotonic seconds
         self.replaced = False  # a newer socket of the same client_id writes now (SEMANTICS 4)
         self.opened: dict[int, Participant | None] = {}
         self.opening: dict[int, Open] = {}  # the messages that the None stand for

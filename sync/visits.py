@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sync.identity import Identity
+import msgspec
+
+from sync.identity import Author, Identity
 from sync.ports import Clock
+from sync.session import Session
 
 VISIT_SECONDS = 30 * 60.0
+LOOK_SECONDS = 60.0  # between two looks at the visit of a socket that is used: it may end so much too early
 _ID_CHARACTERS = 16
 _TIDY_AT = 5_000  # visits after which those that ended are forgotten, and again at twice as many as are left
 
@@ -31,6 +35,15 @@ class Visits:
             self._tidy(now)
         self._current[key] = (visit, now)
         return visit
+
+    def renew(self, session: Session, now: float) -> Author:
+        """Who uses a socket goes on with his visit, or begins a new one: it stays open while nobody is there."""
+        if now - session.seen >= LOOK_SECONDS:
+            session.seen = now
+            visit = self.of(session.identity)
+            if visit != session.author.visit:
+                session.author = msgspec.structs.replace(session.author, visit=visit)
+        return session.author
 
     def _tidy(self, now: float) -> None:
         if len(self._current) >= self._tidy_at:

@@ -16,6 +16,8 @@ from storage.bus_local import LocalBus
 from storage.memory import MemoryDatabase, MemoryStore
 from storage.memory_analytics import MemoryAnalytics
 from storage.memory_directory import MemoryDirectory
+from storage.memory_feeds import MemoryFeeds
+from storage.memory_personal_metrics import MemoryMetrics
 from storage.memory_structures import MemoryStructures
 from storage.memory_templates import MemoryTemplates
 from sync.errors import Unavailable
@@ -92,7 +94,8 @@ async def running(**settings: Any) -> AsyncIterator[Running]:
 
     templates = MemoryTemplates()
     structures = MemoryStructures(database, templates)
-    knowledge = Knowledge(templates, structures, MemoryAnalytics(database, structures))
+    analytics = MemoryAnalytics(database, structures)
+    knowledge = Knowledge(templates, structures, analytics, MemoryFeeds(database), MemoryMetrics(database))
     foundation = Foundation(MemoryStore(database), MemoryDirectory(database), LocalBus(), check, knowledge=knowledge)
     app = Application(
         Settings(**wanted), foundation, clock=clock, secret=wanted["jwt_secret"], instance="i-test", log=log

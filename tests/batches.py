@@ -105,14 +105,14 @@ class Writer:
 
     def delete(self, node_id: str) -> int:
         row = self.nodes[node_id]
-        op = self._log(Delete(node=node_id), inverse={"nodes": [node_id]}, activity="node_deleted")
+        op = self._log(Delete(node=node_id), inverse={"nodes": {node_id: None}}, activity="node_deleted")
         self._put(msgspec.structs.replace(row.node, seq=op.seq), row.marks, deleted=op.seq)
         return op.n
 
     def restore(self, node_id: str) -> int:
         row = self.nodes[node_id]
         effect = Restore(node=node_id, nodes=[row.node], connections=[])
-        op = self._log(effect, inverse={"nodes": [node_id]}, activity="node_restored")
+        op = self._log(effect, inverse={"nodes": {node_id: None}}, activity="node_restored")
         self._put(msgspec.structs.replace(row.node, seq=op.seq), row.marks)
         return op.n
 
@@ -131,7 +131,7 @@ class Writer:
         return op.n
 
     def bring(self, nodes: list[Node], connections: list[Connection]) -> int:
-        op = self._log(Import(nodes=nodes, connections=connections), activity="tree_imported")
+        op = self._log(Import(nodes=nodes, connections=connections), activity="nodes_imported")
         for made in nodes:
             self._put(msgspec.structs.replace(made, seq=op.seq), {CREATED: self._mark(op)})
         for connection in connections:

@@ -89,9 +89,7 @@ async def raised(attempt: Awaitable[object]) -> type[TreesyncError] | None:
     return None
 
 
-def memory_bench() -> Bench:
-    clock = ManualClock()
-    database = MemoryDatabase(clock)
+def memory_bench(database: MemoryDatabase, clock: ManualClock) -> Bench:
 
     async def activities(key: TreeKey) -> list[tuple[str, str]]:
         return [(row.kind, row.node) for row in database.activities if row.key == key]
@@ -114,7 +112,8 @@ def postgres_bench(database: Database, store: Store, directory: Directory) -> Be
 @pytest.fixture(params=["memory", *VERSIONS])
 async def bench(request: pytest.FixtureRequest, postgres_servers: PostgresServers) -> AsyncIterator[Bench]:
     if request.param == "memory":
-        yield memory_bench()
+        clock = ManualClock()
+        yield memory_bench(MemoryDatabase(clock), clock)
         return
     server = await postgres_servers.get(request.param)
     async with opened(server.shared) as database:

@@ -22,7 +22,9 @@ Json = dict[str, Any]
         ({"op": "update", "node": "a", "set": {"title": "x", "template_data.k": 1}}, "template_filled"),
         ({"op": "update", "connection": "c", "set": {"label": "x"}}, "connection_edited"),
         ({"op": "delete", "node": "a"}, "node_deleted"),
-        ({"op": "configure", "set": {"name": "x"}}, "tree_edited"),
+        ({"op": "configure", "set": {"name": "x"}}, "tree_renamed"),
+        ({"op": "configure", "set": {"description": "x"}}, "tree_edited"),
+        ({"op": "configure", "unset": ["canvas_state.zoom"]}, "tree_edited"),
     ],
 )
 def test_ops_have_names(op: Json, activity: str) -> None:

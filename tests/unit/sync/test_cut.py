@@ -218,7 +218,7 @@ def test_activities_name_what_was_done() -> None:
         "node_moved",
         "node_deleted",
         "node_restored",
-        "tree_edited",
+        "tree_renamed",
         "nodes_imported",
         "tree_edited",
     ]
