@@ -29,6 +29,7 @@ from sync.rehearsing import as_rehearsed, rehearsed
 from sync.restoring import aim_at, restore
 from sync.reverting import Behind, revert
 from sync.room import Room
+from sync.tasks import give_way
 from sync.unmaking import Selection, Unmaking
 from sync.values import Refused
 
@@ -122,8 +123,10 @@ class Past:
         seq = await self._moments.seq_of(room, wanted.to)
         node = None if isinstance(wanted.node, UnsetType) else wanted.node
         state = await self._moments.state_at(room, seq)
+        await give_way()
         with _answered():
             aim = aim_at(state, seq, node, wanted.parent)
+        await give_way()
 
         def plan(making: Planning) -> Iterator[None]:
             role = role_in(self._current(room).rights, identity)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sync import past, unmaking
 from sync.errors import Clash, Forbidden, Invalid, NotFound, TreesyncError
 from sync.history import tree_of_state
 from sync.housekeeping import COMPARE_SECONDS
@@ -180,6 +181,42 @@ async def test_a_dry_run_changes_nothing_and_lists_all(one: Deployment) -> None:
     assert ada.outbox.messages == []
     done = await restore(one, key, to=Moment(seq=seq - 3), seq=seq)
     assert done.collisions == rehearsed.collisions
+
+
+async def test_who_may_not_purge_brings_nothing_back_that_was(one: Deployment) -> None:
+    """[HI12] An editor is told what stays gone; the owner makes it anew."""
+    key, _, _ = await written(one)
+    before = room_of(one).seq - 3
+    await one.hubs[0].purge(identity("ada"), key.tree, ["b"], "1")
+    rehearsed = await restore(one, key, "bo", to=Moment(seq=before), dry_run=True)
+    done = await restore(one, key, "bo", to=Moment(seq=before))
+    assert done.collisions == rehearsed.collisions
+    assert [(met.node, met.connection) for met in done.collisions if met.kept] == [("b", ""), ("", "x")]
+    assert room_of(one).tree.node("b") is None
+    await restore(one, key, "ada", request="r2", to=Moment(seq=before))
+    assert same_content(room_of(one).tree, await then(one, key, before))
+
+
+async def test_a_revert_of_more_than_is_read_is_refused(one: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[HI25]"""
+    key, _, _ = await written(one)
+    monkeypatch.setattr(past, "MOST_ROWS", 3)
+    with pytest.raises(Invalid) as refused:
+        await revert(one, key, since=Moment(seq=2))
+    assert refused.value.code == "too_large"
+    monkeypatch.undo()
+    monkeypatch.setattr(unmaking, "MOST_STEPS", 0)
+    await ada_types(one, key)
+    with pytest.raises(Invalid) as refused:
+        await revert(one, key, user="bo")
+    assert refused.value.code == "too_large"
+
+
+async def ada_types(one: Deployment, key: TreeKey) -> None:
+    ada = one.socket("ada", "ada-2")
+    await ada.open(key)
+    base = room_of(one).seq
+    await ada.ask(key, {"op": "text", "node": "a", "path": "title", "delta": ["x"], "base": base})
 
 
 async def test_it_is_done_only_where_the_dry_run_was_made_if_so_asked(one: Deployment) -> None:
