@@ -38,6 +38,7 @@ from sync.errors import (
 from sync.identity import Identity
 from sync.protocol import (
     PROTOCOL_VERSION,
+    Activity,
     Auth,
     Edit,
     Error,
@@ -226,6 +227,8 @@ class Connection:
             ops = len(message.ops) + len(decoded.malformed)
         elif type(message) is Resolve:
             ops = 1
+        elif type(message) is Activity:
+            ops = len(message.events)  # a row each
         verdict = spend(self._meters, self._endpoint.clock.monotonic(), len(payload), ops)
         if verdict is not FINE:
             self._answer_too_fast(verdict, decoded)

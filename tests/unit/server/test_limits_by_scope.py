@@ -119,3 +119,19 @@ async def test_http_spends_from_the_same_limits() -> None:
         assert {answer.status_code for answer in answers} == {200, 429}
         assert answers[-1].headers["retry-after"] == "1"
         assert (await edits(1, other, "globex")).status_code == 200
+
+
+async def test_reported_events_count_as_ops() -> None:
+    """[AC12]"""
+    endpoint, hub, _ = make_endpoint(bounds=bounds("user", "ops"))
+    ada, hers = await entered(endpoint, "acme/ada", "192.0.2.1")
+
+    def report(events: int) -> list[tuple[str, int]]:
+        said = [{"id": f"e{n}", "kind": "node_viewed"} for n in range(events)]
+        say(ada, {"type": "activity", "tree": 7, "ref": events, "events": said})
+        return [(one["code"], one["ref"]) for one in hers.said()]
+
+    assert report(11) == [("rate", 11)]
+    assert report(10) == []
+    assert report(1) == [("rate", 1)]
+    assert len(hub.received) == 1
