@@ -15,11 +15,13 @@ from typing import Any
 from tests.torture.drill_backups import rehearsal
 from tests.torture.drill_bus import bus_away, lossy_bus, silent_bus, tail_loss
 from tests.torture.drill_commits import steady, unknown_commits
+from tests.torture.drill_crowd import crowded_tree
 from tests.torture.drill_database import read_only_database, slow_database, spent_pool
 from tests.torture.drill_handshakes import half_handshakes
 from tests.torture.drill_joins import subscribe_race
 from tests.torture.drill_kills import kill_points
 from tests.torture.drill_offline import long_queue
+from tests.torture.drill_readers import slow_readers
 from tests.torture.report import Report
 
 Drill = Callable[[int, int], Coroutine[Any, Any, Report]]  # times, seed
@@ -39,6 +41,8 @@ DRILLS: dict[str, Drill] = {
     "read-only-database": read_only_database,
     "half-handshakes": half_handshakes,
     "rehearsal": rehearsal,
+    "crowded-tree": crowded_tree,
+    "slow-readers": slow_readers,
 }
 
 

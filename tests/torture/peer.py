@@ -93,9 +93,14 @@ class Peer:
 
     def forget(self) -> None:
         """Come back as one who has never been here; while everything is settled."""
-        assert self._socket is not None
-        self._open, self._forgets = False, True
-        self._socket.transport.abort()
+        self._forgets = True
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Come back on another socket, as to other `ports`."""
+        self._open = False
+        if self._socket is not None:
+            self._socket.transport.abort()
 
     async def _run(self) -> None:
         while True:
