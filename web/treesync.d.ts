@@ -124,6 +124,8 @@ export type Moment = { version: number } | { seq: number } | { at: string };
 export interface Version {
   number: number; seq: number; kind: "automatic" | "named" | "before_delete"; name: string; description: string;
   user: string; nodes: number; at: string; thinned: boolean;
+  /** Who edited since the version before, who did most first. */
+  authors: string[];
 }
 
 /** A change by somebody else that a restore or revert meets; `kept`: it stays. */
@@ -142,6 +144,7 @@ export interface History {
   versions(page?: { before?: number | null; limit?: number | null }): Promise<{ versions: Version[]; next: number | null }>;
   keep(name: string, more?: { description?: string; of?: Moment }): Promise<Version>;
   rename(number: number, name: string, description?: string): Promise<Version>;
+  unname(number: number): Promise<Version>;
   /** The tree as it was, in `state`. */
   at(moment: Moment): Promise<any>;
   /** `difference` as PROTOCOL.md gives it, and `sentences`. */

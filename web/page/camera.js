@@ -13,6 +13,8 @@ export class Camera {
   x = 0;
   y = 0;
   scale = 1;
+  /** Pixels of the frame that something stands over. */
+  covered = { top: 0, bottom: 0 };
   #frame;
   #moved;
   #timer = 0;
@@ -72,8 +74,10 @@ export class Camera {
     if (!bounds) return;
     const { clientWidth: width, clientHeight: height } = this.#frame;
     const [wide, high] = [bounds.right - bounds.left, bounds.bottom - bounds.top];
-    const scale = Math.max(FARTHEST, Math.min(1, (width - 2 * MARGIN) / wide, (height - 2 * MARGIN) / high));
-    const [x, y] = [(width - wide * scale) / 2 - bounds.left * scale, (height - high * scale) / 2 - bounds.top * scale];
+    const room = height - this.covered.top - this.covered.bottom;
+    const scale = Math.max(FARTHEST, Math.min(1, (width - 2 * MARGIN) / wide, (room - 2 * MARGIN) / high));
+    const x = (width - wide * scale) / 2 - bounds.left * scale;
+    const y = this.covered.top + (room - high * scale) / 2 - bounds.top * scale;
     this.#fly(x, y, scale, smooth);
   }
 
@@ -88,7 +92,9 @@ export class Camera {
     const scale = this.scale;
     const [left, top] = [item.x * scale + this.x, item.y * scale + this.y];
     const dx = nudge(left, left + CARD_WIDTH * scale, width);
-    const dy = nudge(top, top + item.height * scale, height);
+    const { covered } = this;
+    const free = top - covered.top;
+    const dy = nudge(free, free + item.height * scale, height - covered.top - covered.bottom);
     if (dx || dy) this.#fly(this.x + dx, this.y + dy, scale, smooth);
   }
 

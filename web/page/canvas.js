@@ -127,7 +127,14 @@ export class Canvas extends EventTarget {
     const first = scene.view.children(null)[0]?.id ?? null;
     const reachable = scene.items.has(selection) ? selection : null;
     const { watchers, placeOf } = this;
-    this.cards.draw(near, { selection: reachable, first, watchers, placeOf, progressOf: this.#progressOf, since: this.#desk.past?.marks });
+    this.cards.draw(near, {
+      selection: reachable,
+      first,
+      watchers,
+      placeOf,
+      progressOf: this.#progressOf,
+      since: this.#desk.past?.marks,
+    });
     this.#drawLinks(scene, selection);
     this.#connections.draw(scene.view.connections.values(), (id) => this.#nearCard(id), selection);
     this.dispatchEvent(new Event("draw"));

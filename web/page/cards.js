@@ -151,7 +151,8 @@ function showSince(card, marks = []) {
   nameCard(card);
 }
 
-const nameCard = ({ element, name, marks }) => element.setAttribute("aria-label", marks ? `${name}, ${marks} since` : name);
+const nameCard = ({ element, name, marks }) =>
+  element.setAttribute("aria-label", marks ? `${name}, ${marks} since` : name);
 
 function fillFold(fold, { children, hidden }) {
   fold.hidden = !children;

@@ -255,7 +255,9 @@ export class Edits {
 
   #allowed() {
     if (this.#desk.mayEdit) return true;
-    const why = this.#desk.past ? "This is the tree as it was. Go back to now to change it." : "You may read this tree, not change it.";
+    const why = this.#desk.past
+      ? "This is the tree as it was. Go back to now to change it."
+      : "You may read this tree, not change it.";
     this.#desk.say(why, "refused");
     return false;
   }

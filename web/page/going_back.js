@@ -33,22 +33,26 @@ export class GoingBack {
     const marks = selected ? this.#desk.past.marks.get(selected.id) : undefined;
     const branch = selected && !marks?.includes("added") ? selected : null;
     const whole = {
+      verb: "Restore",
       label: "The whole tree",
       ask: (more) => this.#history.restore(to, more),
-      done: `The tree is as it was: ${when}.`,
+      done: `The tree is as it was ${when}.`,
     };
     const part = branch && {
+      verb: "Restore",
       label: `Only “${branch.title}” and what stood below it`,
       ask: (more) => this.#history.restore(to, { node: branch.id, ...more }),
-      done: `“${branch.title}” is as it was: ${when}.`,
+      done: `“${branch.title}” is as it was ${when}.`,
       node: branch.id,
     };
-    this.#open(`Restore: ${when}`, part ? [whole, part] : [whole]);
+    this.#open(`Restore the tree of ${when}`, part ? [whole, part] : [whole]);
   }
 
   /** Take back ops: `which` as `tree.history.revert` has it, `title` what they are, in words. */
   revert(which, title) {
-    this.#open(title, [{ ask: (more) => this.#history.revert({ ...which, ...more }), done: "Taken back." }]);
+    this.#open(title, [
+      { verb: "Take back", ask: (more) => this.#history.revert({ ...which, ...more }), done: "Taken back." },
+    ]);
   }
 
   /** Set a text of a node to what it was. An edit like any other: undone by Undo. */
@@ -58,7 +62,13 @@ export class GoingBack {
     const now = String((key === undefined ? node[field] : node[field]?.[key]) ?? "");
     this.#show(`Bring back ${pathLabel(path, node.type)} of “${node.title}”`);
     const [left, right] = differences(now, text);
-    const side = (name, parts) => made("div", { className: "side" }, made("p", { className: "side-name" }, name), made("p", { className: "side-value" }, ...parts));
+    const side = (name, parts) =>
+      made(
+        "div",
+        { className: "side" },
+        made("p", { className: "side-name" }, name),
+        made("p", { className: "side-value" }, ...parts),
+      );
     this.#body.replaceChildren(made("div", { className: "sides" }, side("Now", left), side("Then", right)));
     const set = () => {
       this.#dialog.close();
@@ -85,15 +95,30 @@ export class GoingBack {
     const preview = made("div", {});
     this.#body.replaceChildren(...[choice, preview].filter(Boolean));
     this.#preview(ways[0], preview);
-    if (choice)
-      choice.onchange = ({ target }) => this.#preview(ways[Number(target.value)], preview);
+    if (choice) choice.onchange = ({ target }) => this.#preview(ways[Number(target.value)], preview);
   }
 
   #choice(ways) {
     const options = ways.map(({ label }, index) =>
-      made("label", {}, made("input", { type: "radio", className: "bare", name: "how-much", value: String(index), checked: index === 0 }), label),
+      made(
+        "label",
+        {},
+        made("input", {
+          type: "radio",
+          className: "bare",
+          name: "how-much",
+          value: String(index),
+          checked: index === 0,
+        }),
+        label,
+      ),
     );
-    return made("fieldset", { className: "choices" }, made("legend", { className: "visually-hidden" }, "How much"), ...options);
+    return made(
+      "fieldset",
+      { className: "choices" },
+      made("legend", { className: "visually-hidden" }, "How much"),
+      ...options,
+    );
   }
 
   // `note`: why it is shown again.
@@ -108,7 +133,7 @@ export class GoingBack {
       place.replaceChildren(...this.#found(found, note));
       if (!found.count) return;
       this.#plan = { ...way, place, seq: found.seq, request: newId() };
-      this.#offer(this.#button(`Do it: ${plural(found.count, "change")}`, () => this.#carryOut(this.#plan)));
+      this.#offer(this.#button(`${way.verb}: ${plural(found.count, "change")}`, () => this.#carryOut(this.#plan)));
     } catch (error) {
       if (turn === this.#turn) this.#failed(error, way, place);
     }
@@ -120,7 +145,11 @@ export class GoingBack {
     const kept = collisions.filter((one) => one.kept);
     return [
       note && made("p", { className: "warning", role: "status" }, note),
-      made("p", { role: "status" }, count ? `${plural(count, "change")} would be made:` : "There is nothing to change: all of it is so already."),
+      made(
+        "p",
+        { role: "status" },
+        count ? `${plural(count, "change")} would be made:` : "There is nothing to change: all of it is so already.",
+      ),
       list(ops, (op) => opInWords(op, view), "ops"),
       met.length > 0 && made("h3", {}, `Later changes by others that go with it (${met.length})`),
       list(met, (one) => this.#collision(one), "met"),
@@ -145,9 +174,14 @@ export class GoingBack {
       this.#dialog.close();
       this.#travel.back();
       if (plan.node) this.#desk.goTo(plan.node);
-      this.#desk.say(`${plan.done} ${plural(done.count, "change")} made.`, "undo", done.undo ? () => this.#undo(done.undo) : undefined);
+      this.#desk.say(
+        `${plan.done} ${plural(done.count, "change")} made.`,
+        "undo",
+        done.undo ? () => this.#undo(done.undo) : undefined,
+      );
     } catch (error) {
-      if (error.code === "stale") this.#preview(plan, plan.place, "The tree was changed meanwhile. Look again at what would be done.");
+      if (error.code === "stale")
+        this.#preview(plan, plan.place, "The tree was changed meanwhile. Look again at what would be done.");
       else this.#failed(error, plan, plan.place);
     }
   }
@@ -169,7 +203,10 @@ export class GoingBack {
     if (error.code === "parent_missing" && way.node && root) {
       const below = { ...way, ask: (more) => way.ask({ ...more, parent: root.id }) };
       this.#offer(this.#button(`Bring it back below “${root.title}”`, () => this.#preview(below, place)));
-    } else this.#offer(["unavailable", "rate"].includes(error.code) || error.status === 0 ? this.#button("Try again", again) : null);
+    } else
+      this.#offer(
+        ["unavailable", "rate"].includes(error.code) || error.status === 0 ? this.#button("Try again", again) : null,
+      );
   }
 
   #button(text, onclick) {
@@ -177,7 +214,11 @@ export class GoingBack {
   }
 
   #offer(main) {
-    const cancel = made("button", { type: "button", className: "button", onclick: () => this.#dialog.close() }, main ? "Cancel" : "Close");
+    const cancel = made(
+      "button",
+      { type: "button", className: "button", onclick: () => this.#dialog.close() },
+      main ? "Cancel" : "Close",
+    );
     this.#actions.replaceChildren(...[main, cancel].filter(Boolean));
   }
 }
@@ -186,7 +227,16 @@ function list(things, inWords, name) {
   if (!things.length) return null;
   const rows = things.slice(0, SHOWN).map((one) => made("li", {}, inWords(one)));
   if (things.length > SHOWN) rows.push(made("li", { className: "quiet" }, `and ${things.length - SHOWN} more`));
-  return made("ul", { className: "plan", "data-list": name, tabIndex: 0, "aria-label": name === "ops" ? "What would be changed" : "Changes by others" }, ...rows);
+  return made(
+    "ul",
+    {
+      className: "plan",
+      "data-list": name,
+      tabIndex: 0,
+      "aria-label": name === "ops" ? "What would be changed" : "Changes by others",
+    },
+    ...rows,
+  );
 }
 
 const SENTENCES = {

@@ -20,10 +20,13 @@ export class HistoryPanel {
   #tabs;
   #button = byId("show-history");
   #note = made("p", { className: "help", hidden: true }, "You may look at the past of this tree, not bring it back.");
+  #canvas;
   #isLoaded = false;
 
-  constructor(desk, edits) {
+  /** @param {import("./canvas.js").Canvas} canvas */
+  constructor(desk, canvas, edits) {
     this.#desk = desk;
+    this.#canvas = canvas;
     this.#travel = new TimeTravel(desk);
     const versions = new Versions(desk.tree);
     this.#goingBack = new GoingBack(desk, this.#travel, edits);
@@ -31,13 +34,29 @@ export class HistoryPanel {
     this.#parts = {
       versions: new VersionList(desk, this.#travel, versions),
       since: new SinceList(desk, this.#travel),
-      "take-back": new TakeBack(desk, this.#travel, this.#goingBack),
+      "take-back": new TakeBack(desk, this.#travel, versions, this.#goingBack),
     };
     this.#tabs = this.#made({ versions: "Versions", since: "Since then", "take-back": "Take back" });
     this.#button.onclick = () => this.toggle();
-    this.#element.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && this.leave(event));
+    this.#element.addEventListener(
+      "keydown",
+      (event) => event.key === "Escape" && !event.defaultPrevented && this.leave(event),
+    );
     desk.addEventListener("status", () => this.#drawRights());
     this.#drawRights();
+    const watched = new ResizeObserver(() => this.#cover());
+    for (const one of [this.#bar, this.#element]) watched.observe(one);
+  }
+
+  // The camera keeps clear of the bar, and of the panel where that is a sheet over the canvas.
+  #cover() {
+    const { frame, camera } = this.#canvas;
+    const { top, bottom, right } = frame.getBoundingClientRect();
+    const sheet = this.#element.getBoundingClientRect();
+    camera.covered = {
+      top: this.isOpen ? this.#bar.getBoundingClientRect().bottom - top : 0,
+      bottom: this.isOpen && sheet.left < right ? bottom - sheet.top : 0,
+    };
   }
 
   get isOpen() {
@@ -93,7 +112,7 @@ export class HistoryPanel {
   }
 
   #restore() {
-    this.#goingBack.restore(this.#pastBar.inWords().replace("You are looking at ", ""));
+    this.#goingBack.restore(this.#pastBar.when);
   }
 
   #drawRights() {
@@ -108,17 +127,32 @@ export class HistoryPanel {
     const tabs = names.map((name, index) =>
       made(
         "button",
-        { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `part-${name}`, onclick: () => this.#choose(index) },
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${name}`,
+          "aria-controls": `part-${name}`,
+          onclick: () => this.#choose(index),
+        },
         labels[name],
       ),
     );
     const list = made("div", { className: "tabs", role: "tablist", "aria-label": "History" }, ...tabs);
     list.onkeydown = (event) => this.#step(event);
     const parts = names.map((name) =>
-      made("div", { role: "tabpanel", id: `part-${name}`, "aria-labelledby": `tab-${name}`, tabIndex: -1 }, this.#parts[name].element),
+      made(
+        "div",
+        { role: "tabpanel", id: `part-${name}`, "aria-labelledby": `tab-${name}`, tabIndex: -1 },
+        this.#parts[name].element,
+      ),
     );
     const close = iconButton("close", "Close the history", () => this.close());
-    this.#element.replaceChildren(made("div", { className: "panel-head" }, made("h2", {}, "History"), close), list, this.#note, ...parts);
+    this.#element.replaceChildren(
+      made("div", { className: "panel-head" }, made("h2", {}, "History"), close),
+      list,
+      this.#note,
+      ...parts,
+    );
     this.#tabs = tabs;
     this.#choose(0);
     return tabs;

@@ -71,7 +71,7 @@ function show(client, tree, node) {
   const trash = new Trash(desk, edits);
   const people = new People(desk, canvas, byId("people"), byId("cursors"));
   listenOnCanvas(desk, canvas, edits, titles, people);
-  const history = new HistoryPanel(desk, edits);
+  const history = new HistoryPanel(desk, canvas, edits);
   listenToKeys(desk, commands, { history, feed: new Feed(desk) });
   speak(desk, { undo: () => commands.undo() });
   new News(desk, canvas);

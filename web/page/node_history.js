@@ -57,12 +57,19 @@ export class NodeHistory {
     const name = event.user === this.#desk.client.user ? "You" : this.#desk.nameOf(event.user);
     const at = Date.parse(event.at);
     const when = made("time", { dateTime: event.at, title: new Date(at).toLocaleString() }, ago(at));
-    const line = made("p", {}, made("strong", {}, event.via ? `${name} (${event.via})` : name), ` ${this.#inWords(event, type)} `, when);
+    const line = made(
+      "p",
+      {},
+      made("strong", {}, event.via ? `${name} (${event.via})` : name),
+      ` ${this.#inWords(event, type)} `,
+      when,
+    );
     return made("li", { "data-seq": event.seq }, line, ...this.#detail(event, type), this.#tools(event));
   }
 
   #inWords(event, type) {
-    const at = (parent) => (parent ? `below ${quoted(this.#desk.tree.view.nodes.get(parent)?.title ?? "a node that is gone")}` : "to the top");
+    const at = (parent) =>
+      parent ? `below ${quoted(this.#desk.tree.view.nodes.get(parent)?.title ?? "a node that is gone")}` : "to the top";
     switch (event.what) {
       case "made":
         return `made it: ${quoted(event.title)}`;
@@ -71,20 +78,43 @@ export class NodeHistory {
       case "typed":
         return `typed in ${pathLabel(event.path, type)}`;
       case "moved":
-        return event.parent === event.before ? "moved it among its siblings, or on the canvas" : `moved it ${at(event.parent)}`;
+        return event.parent === event.before
+          ? "moved it among its siblings, or on the canvas"
+          : `moved it ${at(event.parent)}`;
       default:
-        return { deleted: "moved it to the trash", restored: "brought it back", purged: "deleted it for good" }[event.what] + (event.along_with ? " with what stands above it" : "");
+        return (
+          { deleted: "moved it to the trash", restored: "brought it back", purged: "deleted it for good" }[event.what] +
+          (event.along_with ? " with what stands above it" : "")
+        );
     }
   }
 
   #detail(event, type) {
     if (event.what === "typed") return [made("p", { className: "typed" }, ...typed(event.delta ?? []))];
-    return (event.fields ?? []).filter(({ path }) => path !== "is_collapsed").map((field) => fieldChange(withPieces(field), type));
+    return (event.fields ?? []).filter(({ path }) => path !== "is_collapsed").map((field) => this.#field(field, type));
+  }
+
+  // Two texts one below the other, what is not in both marked in each.
+  #field(field, type) {
+    const { path, before, after } = field;
+    if (![before, after].every((one) => typeof one === "string" && one && shown(one) === one))
+      return fieldChange(field, type);
+    const [old, now] = differences(before, after);
+    const line = (parts, tag) =>
+      made("p", {}, ...parts.map((part) => (typeof part === "string" ? part : made(tag, {}, part.textContent))));
+    return made(
+      "div",
+      { className: "field-change", "data-path": path },
+      made("h4", {}, pathLabel(path, type)),
+      line(old, "del"),
+      line(now, "ins"),
+    );
   }
 
   #tools(event) {
     const tools = made("p", { className: "node-tools" });
-    const link = (text, onclick) => tools.append(made("button", { type: "button", className: "link-button", onclick }, text));
+    const link = (text, onclick) =>
+      tools.append(made("button", { type: "button", className: "link-button", onclick }, text));
     link("Look", () => this.#past.lookAt(event.seq));
     const path = textOf(event);
     if (this.#desk.mayEdit && this.#desk.tree.view.nodes.has(this.#id)) {
@@ -119,14 +149,9 @@ export class NodeHistory {
 function textOf({ what, path, fields = [] }) {
   if (what === "typed") return path;
   const [only] = fields;
-  return what === "changed" && fields.length === 1 && typeof only.after === "string" && shown(only.after) === only.after ? only.path : null;
-}
-
-function withPieces(field) {
-  const { before, after } = field;
-  if (typeof before !== "string" || typeof after !== "string" || shown(before) !== before || shown(after) !== after) return field;
-  const [old, now] = differences(before, after).map((parts) => parts.map((part) => (typeof part === "string" ? ["same", part] : ["other", part.textContent])));
-  return { ...field, pieces: [...old.filter(([kind]) => kind === "other").map(([, text]) => ({ kind: "removed", text })), ...now.map(([kind, text]) => ({ kind: kind === "same" ? "same" : "added", text }))] };
+  return what === "changed" && fields.length === 1 && typeof only.after === "string" && shown(only.after) === only.after
+    ? only.path
+    : null;
 }
 
 const LONGEST = 240; // letters of what was typed in one go that are shown
@@ -135,7 +160,8 @@ const LONGEST = 240; // letters of what was typed in one go that are shown
 function typed(delta) {
   const parts = [];
   for (const step of delta) {
-    if (typeof step === "string") parts.push(made("ins", {}, step.length > LONGEST ? `${step.slice(0, LONGEST)}…` : step));
+    if (typeof step === "string")
+      parts.push(made("ins", {}, step.length > LONGEST ? `${step.slice(0, LONGEST)}…` : step));
     else if (step < 0) parts.push(made("del", {}, `−${-step}`));
     else if (parts.length) parts.push(" … ");
   }

@@ -59,7 +59,13 @@ export class Panel {
     } = this.#element.contains(document.activeElement) ? document.activeElement : {};
     this.#made?.stop();
     const parts = node ? this.#forNode(node) : this.#forTree();
-    this.#made = { id: node?.id ?? null, type: node?.type, role: this.#desk.tree.role, mayEdit: this.#desk.mayEdit, ...parts };
+    this.#made = {
+      id: node?.id ?? null,
+      type: node?.type,
+      role: this.#desk.tree.role,
+      mayEdit: this.#desk.mayEdit,
+      ...parts,
+    };
     this.#element.replaceChildren(...parts.elements);
     const again = focused && document.getElementById(focused);
     again?.focus({ preventScroll: true });
@@ -164,7 +170,12 @@ export class Panel {
       ask.replaceWith(history.element);
       history.load();
     };
-    const ask = made("button", { type: "button", className: "button quiet-button", id: "whole-history", onclick: whole }, icon("history"), "All changes of this card");
+    const ask = made(
+      "button",
+      { type: "button", className: "button quiet-button", id: "whole-history", onclick: whole },
+      icon("history"),
+      "All changes of this card",
+    );
     return ask;
   }
 

@@ -25,11 +25,12 @@ export class PastBar {
     this.#travel = travel;
     this.#element = element;
     this.#slider = new TimeSlider(travel, versions, () => this.inWords());
-    const button = (id, className, onclick, ...inside) => made("button", { type: "button", id, className, onclick }, ...inside);
+    const button = (id, className, onclick, ...inside) =>
+      made("button", { type: "button", id, className, onclick }, ...inside);
     this.#restore = button("restore-moment", "button", restore, icon("restore"), "Restore…");
     this.#back = button("back-to-now", "button primary", () => this.#return(), "Back to now");
-    const line = made("div", { className: "past-line" }, this.#words, this.#legend, this.#restore, this.#back);
-    element.replaceChildren(line, this.#slider.element);
+    const line = made("div", { className: "past-line" }, this.#words, this.#restore, this.#back);
+    element.replaceChildren(line, this.#slider.element, this.#legend);
     travel.addEventListener("moment", () => this.draw());
     versions.addEventListener("versions", () => this.draw());
     desk.addEventListener("status", () => this.draw());
@@ -38,6 +39,12 @@ export class PastBar {
       event.preventDefault();
       this.#return();
     };
+  }
+
+  /** The moment that is shown, in a few words. */
+  get when() {
+    const { at, seq } = this.#travel.shown;
+    return at ? momentInWords(at) : `change ${seq}`;
   }
 
   /** The moment that is wished, as a sentence without its full stop. */
@@ -55,7 +62,14 @@ export class PastBar {
     const { isPast, trouble, loading } = this.#travel;
     this.#element.classList.toggle("is-past", isPast);
     this.#element.setAttribute("aria-busy", String(loading));
-    say(this.#words, trouble ? `${this.inWords()}. ${trouble}` : isPast ? this.inWords() : `${this.inWords()}. Slide back to see the tree as it was.`);
+    say(
+      this.#words,
+      trouble
+        ? `${this.inWords()}. ${trouble}`
+        : isPast
+          ? this.inWords()
+          : `${this.inWords()}. Slide back to see the tree as it was.`,
+    );
     this.#words.classList.toggle("trouble", trouble !== "");
     this.#restore.hidden = !isPast || !this.#desk.isEditor;
     this.#restore.disabled = loading || !!trouble;
@@ -82,7 +96,15 @@ export class PastBar {
     const label = `${count} ${word} since: show the next`;
     const face = [made("span", { className: "sign", "aria-hidden": "true" }, sign), `${count} ${word}`];
     const next = () => this.#next(mark);
-    return made("li", {}, made("button", { type: "button", className: "chip", "data-since": mark, title: label, "aria-label": label, onclick: next }, ...face));
+    return made(
+      "li",
+      {},
+      made(
+        "button",
+        { type: "button", className: "chip", "data-since": mark, title: label, "aria-label": label, onclick: next },
+        ...face,
+      ),
+    );
   }
 
   #next(mark) {

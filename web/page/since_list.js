@@ -30,11 +30,12 @@ export class SinceList {
     const { shown: moment, isPast, trouble, loading } = this.#travel;
     const isTold = this.#told && moment && this.#told.seq === moment.seq && this.#told.until === moment.until;
     clearTimeout(this.#timer);
-    if (!isPast) this.#say("This is the tree as it is now. Slide back, or choose a version, to see what has changed since.");
+    if (!isPast)
+      this.#say("This is the tree as it is now. Slide back, or choose a version, to see what has changed since.");
     else if (trouble) this.#say(trouble);
     else if (!isTold) {
       this.#say("Looking…");
-      if (!loading && this.element.checkVisibility()) this.#timer = setTimeout(() => this.#ask(moment), SETTLED_MS);
+      if (!loading && !this.element.parentElement.hidden) this.#timer = setTimeout(() => this.#ask(moment), SETTLED_MS);
     }
   }
 
@@ -59,7 +60,10 @@ export class SinceList {
 
   #drawAll() {
     const { difference, sentences } = this.#told;
-    say(this.#about, sentences.length ? `${plural(sentences.length, "change")} since then:` : "Nothing has changed since then.");
+    say(
+      this.#about,
+      sentences.length ? `${plural(sentences.length, "change")} since then:` : "Nothing has changed since then.",
+    );
     const about = subjects(difference);
     this.#list.replaceChildren(...sentences.map((text, index) => this.#row(text, about[index] ?? {})));
     this.#drawCard();
@@ -69,7 +73,16 @@ export class SinceList {
     const sign = made("span", { className: "sign", "data-since": mark, "aria-hidden": "true" }, MARKS[mark].sign);
     if (!node) return made("li", {}, made("span", { className: "sentence" }, sign, made("span", {}, text)));
     const go = () => this.#desk.goTo(node);
-    return made("li", {}, made("button", { type: "button", className: "sentence", onclick: go, "data-node": node }, sign, made("span", {}, text)));
+    return made(
+      "li",
+      {},
+      made(
+        "button",
+        { type: "button", className: "sentence", onclick: go, "data-node": node },
+        sign,
+        made("span", {}, text),
+      ),
+    );
   }
 
   #drawCard() {
@@ -78,7 +91,12 @@ export class SinceList {
     this.#card.hidden = !this.#told || !selected;
     if (this.#card.hidden) return;
     const signs = (marks ?? []).map((mark) =>
-      made("span", { className: "chip", "data-since": mark }, made("span", { className: "sign", "aria-hidden": "true" }, MARKS[mark].sign), MARKS[mark].word),
+      made(
+        "span",
+        { className: "chip", "data-since": mark },
+        made("span", { className: "sign", "aria-hidden": "true" }, MARKS[mark].sign),
+        MARKS[mark].word,
+      ),
     );
     const fields = this.#told.difference.changed.find(({ node }) => node === selected.id)?.fields ?? [];
     this.#card.replaceChildren(
@@ -93,8 +111,17 @@ export class SinceList {
 export function fieldChange({ path, before, after, pieces }, type) {
   const parts = pieces
     ? pieces.map(({ kind, text }) => (kind === "same" ? text : made(kind === "added" ? "ins" : "del", {}, text)))
-    : [before !== undefined && made("del", {}, shown(before)), " ", after !== undefined && made("ins", {}, shown(after))];
-  return made("div", { className: "field-change", "data-path": path }, made("h4", {}, pathLabel(path, type)), made("p", {}, ...parts));
+    : [
+        before !== undefined && made("del", {}, shown(before)),
+        " ",
+        after !== undefined && made("ins", {}, shown(after)),
+      ];
+  return made(
+    "div",
+    { className: "field-change", "data-path": path },
+    made("h4", {}, pathLabel(path, type)),
+    made("p", {}, ...parts),
+  );
 }
 
 // What each sentence is about, in the order of the sentences [HI9]: of what came or went together the top alone.
@@ -108,10 +135,25 @@ function subjects(difference) {
     ...difference.tree.map(() => ({ mark: "changed" })),
     ...of("added", tops(difference.added)),
     ...of("removed", tops(difference.removed)),
-    ...of("moved", difference.moved.map(({ node }) => node)),
-    ...of("changed", difference.changed.flatMap(({ node, fields }) => fields.map(() => node))),
-    ...of("added", difference.connected.map(({ from }) => from)),
-    ...of("removed", difference.disconnected.map(({ from }) => from)),
-    ...of("changed", difference.relabelled.map(({ from }) => from)),
+    ...of(
+      "moved",
+      difference.moved.map(({ node }) => node),
+    ),
+    ...of(
+      "changed",
+      difference.changed.flatMap(({ node, fields }) => fields.map(() => node)),
+    ),
+    ...of(
+      "added",
+      difference.connected.map(({ from }) => from),
+    ),
+    ...of(
+      "removed",
+      difference.disconnected.map(({ from }) => from),
+    ),
+    ...of(
+      "changed",
+      difference.relabelled.map(({ from }) => from),
+    ),
   ];
 }

@@ -3,33 +3,53 @@
 import { made, say } from "./dom.js";
 import { momentInWords } from "./words.js";
 
+const LOOKED_AT = 100; // entries of the tree's feed, to know who edits here
+
 export class TakeBack {
   element;
   #desk;
   #travel;
+  #versions;
   #goingBack;
   #who = made("select", { id: "take-back-who" });
   #since = made("input", { type: "datetime-local", id: "take-back-since", step: 1 });
   #until = made("input", { type: "datetime-local", id: "take-back-until", step: 1 });
-  #moment = made("input", { type: "radio", name: "take-back-when", value: "moment", id: "take-back-moment", className: "bare" });
+  #moment = made("input", {
+    type: "radio",
+    name: "take-back-when",
+    value: "moment",
+    id: "take-back-moment",
+    className: "bare",
+  });
   #momentText = made("span", {});
   #times = made("div", { className: "times", hidden: true });
   #trouble = made("p", { className: "help trouble", role: "status" });
   #form;
-  #members = [];
+  #met = new Set();
 
-  constructor(desk, travel, goingBack) {
+  constructor(desk, travel, versions, goingBack) {
     this.#desk = desk;
     this.#travel = travel;
+    this.#versions = versions;
     this.#goingBack = goingBack;
     const when = (value, text, checked = false) =>
-      made("label", {}, made("input", { type: "radio", name: "take-back-when", value, checked, className: "bare" }), text);
-    const field = (label, control) => made("div", { className: "field" }, made("label", { for: control.id }, label), control);
+      made(
+        "label",
+        {},
+        made("input", { type: "radio", name: "take-back-when", value, checked, className: "bare" }),
+        text,
+      );
+    const field = (label, control) =>
+      made("div", { className: "field" }, made("label", { for: control.id }, label), control);
     this.#times.append(field("From", this.#since), field("Until", this.#until));
     this.#form = made(
       "form",
       { className: "take-back" },
-      made("p", { className: "help" }, "What one person did, or what was done in some time, is taken back. Everything else stays, and so does what others have built on it. You see it before it is done."),
+      made(
+        "p",
+        { className: "help" },
+        "What one person did, or what was done in some time, is taken back. Everything else stays, and so does what others have built on it. You see it before it is done.",
+      ),
       field("Whose changes", this.#who),
       made(
         "fieldset",
@@ -49,16 +69,26 @@ export class TakeBack {
       event.preventDefault();
       this.#ask();
     };
-    travel.addEventListener("moment", () => this.draw());
-    desk.addEventListener("people", () => this.draw());
-    desk.addEventListener("status", () => this.draw());
+    const isShown = () => this.element.parentElement?.hidden === false;
+    for (const [target, name] of [
+      [travel, "moment"],
+      [desk, "people"],
+      [desk, "status"],
+    ])
+      target.addEventListener(name, () => isShown() && this.draw());
   }
 
-  /** Ask who has a part in the tree; those who are here, or were seen, are known without. */
+  /** Ask who has edited lately; who is here, or was seen otherwise, is known without. */
   async load() {
     try {
-      const { members } = await this.#desk.client.request("GET", `/trees/${this.#desk.tree.number}/members`);
-      this.#members = members.map(({ user }) => user);
+      const { entries } = await this.#desk.client.request(
+        "GET",
+        `/trees/${this.#desk.tree.number}/activity?limit=${LOOKED_AT}`,
+      );
+      for (const { user, name } of entries) {
+        this.#met.add(user);
+        if (name && !this.#desk.names.has(user)) this.#desk.names.set(user, name);
+      }
     } catch {
       // the list is shorter then
     }
@@ -68,7 +98,12 @@ export class TakeBack {
   draw() {
     const { shown } = this.#travel;
     this.#moment.disabled = !shown;
-    say(this.#momentText, shown ? `Since the moment you look at${shown.at ? ` (${momentInWords(shown.at)})` : ""}` : "Since the moment you look at");
+    say(
+      this.#momentText,
+      shown
+        ? `Since the moment you look at${shown.at ? ` (${momentInWords(shown.at)})` : ""}`
+        : "Since the moment you look at",
+    );
     if (!shown && this.#moment.checked) this.#form.elements["take-back-when"].value = "ever";
     this.#times.hidden = this.#when !== "times";
     this.#drawPeople();
@@ -81,13 +116,16 @@ export class TakeBack {
   #drawPeople() {
     const { client, tree, names } = this.#desk;
     const here = [...tree.people.values()].map(({ user }) => user);
-    const users = new Set([client.user, ...this.#members, ...here, ...names.keys(), ...this.#travel.met]);
+    const authors = this.#versions.list.flatMap((version) => version.authors ?? []);
+    const users = new Set([client.user, ...here, ...names.keys(), ...authors, ...this.#met, ...this.#travel.met]);
     users.delete("");
     const key = JSON.stringify([...users].map((user) => [user, names.get(user)]));
     if (this.#who.dataset.key === key) return;
     const { value } = this.#who;
     this.#who.dataset.key = key;
-    const options = [...users].map((user) => made("option", { value: user }, user === client.user ? "Mine" : this.#desk.nameOf(user)));
+    const options = [...users].map((user) =>
+      made("option", { value: user }, user === client.user ? "Mine" : this.#desk.nameOf(user)),
+    );
     this.#who.replaceChildren(made("option", { value: "" }, "Everybody’s"), ...options);
     this.#who.value = users.has(value) ? value : "";
   }
@@ -95,9 +133,14 @@ export class TakeBack {
   #ask() {
     say(this.#trouble, "");
     const which = { ...(this.#who.value && { user: this.#who.value }), ...this.#span() };
-    const whose = this.#who.value ? (this.#who.value === this.#desk.client.user ? "your changes" : `${this.#desk.nameOf(this.#who.value)}’s changes`) : "all changes";
+    const whose = this.#who.value
+      ? this.#who.value === this.#desk.client.user
+        ? "your changes"
+        : `${this.#desk.nameOf(this.#who.value)}’s changes`
+      : "all changes";
     if (!Object.keys(which).length) return say(this.#trouble, "Choose a person, or a time, or both.");
-    if (which.since?.at && which.until?.at && which.since.at >= which.until.at) return say(this.#trouble, "The time ends before it begins.");
+    if (which.since?.at && which.until?.at && which.since.at >= which.until.at)
+      return say(this.#trouble, "The time ends before it begins.");
     this.#goingBack.revert(which, `Take back ${whose}`);
   }
 

@@ -33,6 +33,11 @@ export class Versions extends EventTarget {
     this.#put([await this.#tree.history.rename(number, name, description)]);
   }
 
+  /** Take a version's name away: it is one that was kept by itself, and may be thinned. */
+  async unname(number) {
+    this.#put([await this.#tree.history.unname(number)]);
+  }
+
   async #page() {
     const { versions, next } = await this.#tree.history.versions({ before: this.#next });
     [this.#next, this.more] = [next, next !== null];

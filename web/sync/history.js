@@ -28,6 +28,11 @@ export class History {
     return this.#request("PATCH", `${this.#path}/versions/${number}`, { name, description });
   }
 
+  /** Take a version's name away: it stays as if it was kept by itself, and may be thinned. */
+  unname(number) {
+    return this.#request("DELETE", `${this.#path}/versions/${number}`);
+  }
+
   /** The tree as it was: `{ position, state, … }`. */
   at(moment) {
     if ("version" in moment) return this.#request("GET", `${this.#path}/versions/${moment.version}`);
