@@ -104,6 +104,7 @@ class Application:
             limits=settings.limits,
             log=log,
             templates=None if self.knowledge is None else self.knowledge.templates,
+            ownings=None if self.knowledge is None else self.knowledge.analytics,
         )
         self.gate = Gate(_tokens(settings, secret, clock), foundation.directory, clock.monotonic)
         self.caches = Caches(clock)
@@ -181,7 +182,7 @@ class Application:
         keep, persons = self.settings.keep_addresses, Persons(known.analytics, log)
         self.caches.tell("structures", lambda: reported(known.structures.asked, known.structures.hits))
         return [
-            *ProgressReports(self.hub, known.templates, known.analytics, self.caches, log).operations(),
+            *ProgressReports(self.hub, known, self.caches, log).operations(),
             *AiReady(self.store, known.structures, self.clock).operations(),
             *Activity(self.hub, self.store, known.feeds, persons, keep).operations(),
             *PersonalMetrics(known.metrics, persons, self.caches, self.clock).operations(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -15,6 +16,7 @@ from sync.hub import Hub
 from sync.nodes import NodeType
 from sync.progress import SHARE_NODES, domains
 from sync.progress_message import Domain, NodeProgress, Summary
+from sync.structures import Structures
 from sync.tallies import Counted
 from sync.tasks import give_way
 from sync.templates import Template, Templates, TemplateSet, check
@@ -34,6 +36,19 @@ class TreeProgress(msgspec.Struct, kw_only=True):
     nodes: dict[str, NodeProgress] | None = None
 
 
+class Known(Protocol):
+    """What is asked: how far things are by which templates, and what people did."""
+
+    @property
+    def templates(self) -> Templates: ...
+
+    @property
+    def structures(self) -> Structures: ...
+
+    @property
+    def analytics(self) -> Analytics: ...
+
+
 class NewTemplates(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A tenant's own templates; a type that is not named has the standard one."""
 
@@ -46,14 +61,14 @@ class ProgressReports:
     def __init__(
         self,
         hub: Hub,
-        templates: Templates,
-        analytics: Analytics,
+        known: Known,
         caches: Caches,
         log: Callable[..., None],
     ) -> None:
         self._hub = hub
-        self._templates = templates
-        self._analytics = analytics
+        self._templates = known.templates
+        self._analytics = known.analytics
+        self._structures = known.structures
         self._log = log
         self._trees: Cache[bytes] = caches.new("tree_progress", len)
         self._users: Cache[bytes] = caches.new("user_progress", len)
@@ -143,6 +158,7 @@ class ProgressReports:
         tenant = call.identity.tenant
 
         async def made() -> bytes:
+            await self._structures.level(tenant, user)
             return JSON.encode_value(await self._analytics.progress(tenant, user, days=days))
 
         return Answer(await self._users.get((tenant, user, days), stamp, made))

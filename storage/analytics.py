@@ -5,13 +5,15 @@ from __future__ import annotations
 from storage.database import Database
 from storage.json_values import rfc3339
 from sync.analytics import Day, UserAnalytics, UserProgress
+from sync.owners import OtherTrees
 
 STAMP = """
 SELECT
     (SELECT a.created_at || '/' || a.id FROM user_activities AS a WHERE a.tenant_id = $1 AND a.user_id = $2
         ORDER BY a.created_at DESC LIMIT 1) AS newest,
-    (SELECT count(*) || '/' || COALESCE(max(t.updated_at)::text, '') || '/' || COALESCE(sum(t.projected_seq), 0)
-        FROM impact_trees AS t WHERE t.tenant_id = $1 AND t.user_id = $2 AND t.deleted_at IS NULL) AS trees
+    (SELECT count(*) || '/' || COALESCE(max(t.updated_at)::text, '')
+        FROM impact_trees AS t WHERE t.tenant_id = $1 AND t.user_id = $2 AND t.deleted_at IS NULL) AS trees,
+    (SELECT n.templates_version FROM tenants AS n WHERE n.tenant_id = $1) AS templates
 FROM users AS u WHERE u.tenant_id = $1 AND u.user_id = $2
 """
 # what an import made is in its op, and a tree's first nodes are one
@@ -34,6 +36,11 @@ TREES = """
 SELECT count(*) AS trees, COALESCE(avg((completion_status->>'completion_rate')::float), 0) AS completion_rate,
     COALESCE(avg(node_count), 0) AS nodes, max(updated_at) AS last_activity
 FROM impact_trees WHERE tenant_id = $1 AND user_id = $2 AND deleted_at IS NULL
+"""
+OTHERS = """
+SELECT count(*) AS trees, count(completion_status->'completion_rate') AS known,
+    COALESCE(sum((completion_status->>'completion_rate')::float), 0) AS completion
+FROM impact_trees WHERE tenant_id = $1 AND user_id = $2 AND deleted_at IS NULL AND id <> $3
 """
 # of trees whose projection is behind, the rows are counted
 TYPES = """
@@ -62,7 +69,13 @@ class PostgresAnalytics:
     async def stamp(self, tenant: str, user: str) -> str | None:
         async with self._database.transaction(tenant, readonly=True) as connection:
             row = await connection.fetchrow(STAMP, tenant, user)
-        return None if row is None else f"{row['newest']}|{row['trees']}"
+        return None if row is None else f"{row['newest']}|{row['trees']}|{row['templates']}"
+
+    async def others(self, tenant: str, user: str, *, but: int) -> OtherTrees:
+        async with self._database.transaction(tenant, readonly=True) as connection:
+            row = await connection.fetchrow(OTHERS, tenant, user, but)
+        assert row is not None, "an aggregate has one row"
+        return OtherTrees(row["trees"], row["known"], row["completion"])
 
     async def progress(self, tenant: str, user: str, *, days: int) -> UserProgress:
         async with self._database.transaction(tenant, readonly=True) as connection:

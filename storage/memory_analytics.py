@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from storage.analytics import summed
@@ -11,6 +12,8 @@ from storage.memory_rows import TreeRows, rfc3339
 from storage.memory_structures import MemoryStructures
 from sync.analytics import Day, UserAnalytics, UserProgress
 from sync.effects import Import
+from sync.identity import TreeKey
+from sync.owners import OtherTrees
 
 
 class MemoryAnalytics:
@@ -24,9 +27,17 @@ class MemoryAnalytics:
         if (tenant, user) not in self._database.users:
             return None
         trees = self._own(tenant, user)
-        kept = [self._structures.kept.get(rows.key) for rows in trees]
-        projected = [one.stamp for one in kept if one is not None]
-        return f"{len(self._of(tenant, user))}|{len(trees)}|{[rows.updated for rows in trees]}|{projected}"
+        templates = await self._structures.templates.node_templates(tenant)
+        return f"{len(self._of(tenant, user))}|{[rows.head for rows in trees]}|{templates.version}"
+
+    async def others(self, tenant: str, user: str, *, but: int) -> OtherTrees:
+        trees = [rows.key for rows in self._own(tenant, user) if rows.key.tree != but]
+        rates = self._rates(trees)
+        return OtherTrees(len(trees), len(rates), sum(rates))
+
+    def _rates(self, trees: Sequence[TreeKey]) -> list[float]:
+        made = [self._structures.kept[key].made for key in trees if key in self._structures.kept]
+        return [one.structure.metadata.completion_rate for one in made if one is not None]
 
     async def progress(self, tenant: str, user: str, *, days: int) -> UserProgress:
         first = (datetime.fromtimestamp(self._database.clock.now(), UTC) - timedelta(days=days - 1)).date().isoformat()
@@ -35,12 +46,7 @@ class MemoryAnalytics:
             if row.at[:10] >= first:
                 by_day.setdefault(row.at[:10], []).append(row)
         series = [self._day(date, rows) for date, rows in sorted(by_day.items())]
-        made = [
-            self._structures.kept[rows.key].made
-            for rows in self._own(tenant, user)
-            if rows.key in self._structures.kept
-        ]
-        rates = [one.structure.metadata.completion_rate for one in made if one is not None]
+        rates = self._rates([rows.key for rows in self._own(tenant, user)])
         return summed(user, days, series, len(self._own(tenant, user)), sum(rates) / len(rates) if rates else 0.0)
 
     async def analytics(self, tenant: str, user: str) -> UserAnalytics:

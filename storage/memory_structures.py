@@ -39,7 +39,7 @@ class MemoryStructures:
 
     def __init__(self, database: MemoryDatabase, templates: Templates) -> None:
         self._database = database
-        self._templates = templates
+        self.templates = templates
         self.kept: dict[TreeKey, _Kept] = {}
         self.asked = self.hits = 0
 
@@ -55,6 +55,11 @@ class MemoryStructures:
             if since is None or rows.updated >= since.timestamp():
                 done += await self._project(key)
         return done
+
+    async def level(self, tenant: str, owner: str) -> None:
+        for key, rows in self._trees(tenant):
+            if rows.rights.owner == owner:
+                await self._project(key)
 
     async def claim(self, tenant: str, claim: str, *, limit: int, before: datetime | None) -> Claimed:
         now = self._database.clock.now()
@@ -124,7 +129,7 @@ class MemoryStructures:
     async def _project(self, key: TreeKey) -> int:
         """Whether it was behind."""
         rows, kept = self._database.living(key), self._kept(key)
-        templates = await self._templates.node_templates(key.tenant)
+        templates = await self.templates.node_templates(key.tenant)
         stamp = (rows.head.epoch, rows.head.seq, made_with(templates))
         if kept.stamp == stamp:
             return 0

@@ -27,6 +27,13 @@ WHERE t.tenant_id = $1 AND t.deleted_at IS NULL
     AND (t.projected_epoch, t.projected_seq, t.projected_with) IS DISTINCT FROM (h.epoch, h.seq, $2::text)
 ORDER BY t.updated_hour DESC, t.id
 """
+OWNERS_BEHIND = """
+SELECT t.id, t.node_count
+FROM impact_trees AS t JOIN tree_heads AS h ON h.tenant_id = t.tenant_id AND h.tree_id = t.id
+WHERE t.tenant_id = $1 AND t.user_id = $3 AND t.deleted_at IS NULL
+    AND (t.projected_epoch, t.projected_seq, t.projected_with) IS DISTINCT FROM (h.epoch, h.seq, $2::text)
+ORDER BY t.node_count, t.id
+"""
 TREES = """
 SELECT t.id, t.user_id, t.name, t.description, t.discovery_phase, t.is_template, t.created_at, t.updated_at, h.epoch,
     h.seq, CASE WHEN t.projected_epoch = h.epoch THEN t.projected_seq END AS counted, t.user_metrics,
@@ -90,6 +97,12 @@ async def read_behind(
 ) -> list[Behind]:
     """Of those that changed since, or of these trees, the ones whose projections show something else than they are."""
     rows = await connection.fetch(BEHIND, tenant, made_with, since, None if trees is None else list(trees))
+    return [Behind(row["id"], row["node_count"]) for row in rows]
+
+
+async def read_owners_behind(connection: Connection, tenant: str, made_with: str, owner: str) -> list[Behind]:
+    """Of somebody's trees those, the small ones first."""
+    rows = await connection.fetch(OWNERS_BEHIND, tenant, made_with, owner)
     return [Behind(row["id"], row["node_count"]) for row in rows]
 
 

@@ -18,7 +18,7 @@ import msgspec
 from storage.database import Connection, Database
 from storage.json_values import encoded, rfc3339
 from storage.projecting import Projected, made_with, projected
-from storage.structure_rows import Behind, TreeRecords, read_behind, read_of, read_records
+from storage.structure_rows import Behind, TreeRecords, read_behind, read_of, read_owners_behind, read_records
 from storage.templates import PostgresTemplates
 from sync.errors import NotFound
 from sync.identity import Identity, TreeKey
@@ -125,6 +125,14 @@ class PostgresStructures:
         for together in _bundled(await self._behind(tenant, templates, since, None)):
             done += len(await self._project(tenant, templates, together))
         return done
+
+    async def level(self, tenant: str, owner: str) -> None:
+        templates = await self._templates.node_templates(tenant)
+        async with self._database.transaction(tenant, readonly=True) as connection:
+            behind = await read_owners_behind(connection, tenant, made_with(templates), owner)
+        for together in _bundled(behind)[:1]:
+            if sum(one.nodes for one in together) <= PROJECTED_NODES:
+                await self._project(tenant, templates, together)
 
     async def claim(self, tenant: str, claim: str, *, limit: int, before: datetime | None) -> Claimed:
         lease = timedelta(seconds=LEASE_SECONDS)

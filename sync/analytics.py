@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from sync.nodes import NodeType
+from sync.owners import Ownings
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,8 +22,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody did in the last `days`, and how far the trees are that he owns. A mean over trees, as each was when
-    it was last looked at (a minute after its last edit)."""
+    """What somebody did in the last `days`, and how far the trees are that he owns: a mean over trees."""
 
     user: str
     days: int
@@ -44,12 +44,13 @@ class UserAnalytics(msgspec.Struct, frozen=True, kw_only=True):
     node_type_distribution: dict[NodeType, int]
 
 
-class Analytics(Protocol):
+class Analytics(Ownings, Protocol):
     """Raises Unavailable."""
 
     async def stamp(self, tenant: str, user: str) -> str | None:
-        """Another text after every change that the answers below show; None: there is no such user. What a client
-        reports late, of a time before his newest activity, may leave it as it is."""
+        """Another text after every change that the answers below show, where the structures of his trees are level;
+        None: there is no such user. What a client reports late, of a time before his newest activity, may leave it as
+        it is."""
         ...
 
     async def progress(self, tenant: str, user: str, *, days: int) -> UserProgress: ...

@@ -38,6 +38,7 @@ from sync.nodes import State
 from sync.open_room import OpenRoom
 from sync.operator import Operator
 from sync.ops import Purge
+from sync.owners import Ownings
 from sync.past import Past
 from sync.ports import Bus, Clock, Outbox, Store
 from sync.progress_news import ProgressNews
@@ -82,6 +83,7 @@ class Hub:
         limits: Limits,
         log: Log,
         templates: TemplateSource | None = None,
+        ownings: Ownings | None = None,
         lanes: int = LANES,
         wide: int = WIDE,
     ) -> None:
@@ -131,7 +133,7 @@ class Hub:
             store, bus, clock, follower, self._lobby.places, instance, log, self._lobby.drop
         )
         self.tallies = Tallies(templates or StandardTemplates(), clock, self._lobby.places)
-        self._progress = ProgressNews(self.tallies, clock, self._lobby.places, log)
+        self._progress = ProgressNews(self.tallies, clock, self._lobby.places, log, ownings)
         self.keeper = VersionKeeper(store, bus, clock, self._history, self._lobby.places, log)
         self._open_doors(delivery, log)
 

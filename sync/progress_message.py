@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from sync.nodes import NodeType
 from sync.templates import Status
@@ -50,9 +51,17 @@ class Domain(Summary, frozen=True, kw_only=True):
     maturity: Maturity
 
 
+class UserCompletion(msgspec.Struct, frozen=True, kw_only=True):
+    """How far somebody is: the mean completion of the trees he owns, which are so many."""
+
+    trees: int
+    completion_rate: float
+
+
 class Progress(msgspec.Struct, kw_only=True, tag_field="type", tag="progress"):
     """How far a tree is at `seq`. `domains` and `nodes` are those whose progress changed; with `whole`, all others that
-    are not named, in this or the messages that follow under the same seq, are at their beginning."""
+    are not named, in this or the messages that follow under the same seq, are at their beginning. `mine` is for the
+    owner of the tree alone: how far he is in all."""
 
     tree: int
     seq: int
@@ -60,3 +69,4 @@ class Progress(msgspec.Struct, kw_only=True, tag_field="type", tag="progress"):
     domains: list[Domain] = []
     nodes: dict[str, NodeProgress] = {}
     whole: bool = False
+    mine: UserCompletion | UnsetType = UNSET

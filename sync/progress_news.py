@@ -9,11 +9,13 @@ progress may be dropped, for it is told again as current state (SEMANTICS 9).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from sync.codec import CodecName
 from sync.errors import TreesyncError, Unavailable
 from sync.identity import TreeKey
 from sync.open_room import OpenRoom
+from sync.owners import OwnerNews, Ownings
 from sync.ports import Clock
 from sync.progress import domains
 from sync.progress_message import Progress
@@ -32,13 +34,20 @@ class ProgressNews:
     """One per hub; the tallies are read by others too."""
 
     def __init__(
-        self, tallies: Tallies, clock: Clock, places: Mapping[TreeKey, OpenRoom], log: Callable[..., None]
+        self,
+        tallies: Tallies,
+        clock: Clock,
+        places: Mapping[TreeKey, OpenRoom],
+        log: Callable[..., None],
+        ownings: Ownings | None,
     ) -> None:
+        """`ownings`: None: nobody is told how far he is in all."""
         self._tallies = tallies
         self._clock = clock
         self._places = places
         self._log = log
         self._owed: dict[TreeKey, Owed] = {}
+        self._owners = None if ownings is None else OwnerNews(ownings, clock)
 
     async def tell(self) -> None:
         """A loop without an end."""
@@ -47,13 +56,18 @@ class ProgressNews:
             for place in list(self._places.values()):
                 if place.room.participants and self._has_news(place):
                     await self._tell_room(place)
+                    await self._tell_owner(place)
             self._tallies.forget_closed()
             for key in self._owed.keys() - self._places.keys():
                 del self._owed[key]
+            if self._owners is not None:
+                self._owners.forget_closed(self._places)
 
     def _has_news(self, place: OpenRoom) -> bool:
         counted, owed = self._tallies.known(place), self._owed.get(place.key)
         if counted is None or owed is None or counted.changed:
+            return True
+        if self._owners is not None and self._owners.waits(place):
             return True
         return owed.keys() != place.room.participants.keys() or any(owed.values())
 
@@ -76,11 +90,17 @@ class ProgressNews:
                 return  # the tree has gone on: what is left is told with what is new
             counted = known
 
+    async def _tell_owner(self, place: OpenRoom) -> None:
+        counted = self._tallies.known(place)
+        if self._owners is not None and counted is not None:
+            with suppress(Unavailable):  # the next round asks again
+                await self._owners.tell(place, counted)
+
     def _could_go_on(self, place: OpenRoom) -> bool:
         """Whether somebody is owed more, and takes it."""
         participants = place.room.participants
         return any(
-            nodes and one in participants and _listens(participants[one])
+            nodes and one in participants and participants[one].listens
             for one, nodes in self._owed.get(place.key, {}).items()
         )
 
@@ -93,9 +113,9 @@ class ProgressNews:
             self._tell_change(counted, tree, owed, participants)
         counted.was_told()
         for one, nodes in owed.items():
-            if nodes and _listens(participants[one]):
+            if nodes and participants[one].listens:
                 _give_part(counted, tree, nodes, participants[one])
-        newcomers = [one for one in participants.values() if one.id not in owed and _listens(one)]
+        newcomers = [one for one in participants.values() if one.id not in owed and one.listens]
         everything = _begun(counted, tree) if newcomers else []
         for newcomer in newcomers:
             owed[newcomer.id] = list(everything)
@@ -108,7 +128,7 @@ class ProgressNews:
         message = _message(counted, tree, touched)
         for one, nodes in list(owed.items()):
             outbox = participants[one].session.outbox
-            if nodes or not _listens(participants[one]):
+            if nodes or not participants[one].listens:
                 known = set(nodes)
                 nodes.extend(node for node in touched if node not in known)
                 if not nodes:  # no node to remember it by: he is told the whole, as if he had just come
@@ -118,10 +138,6 @@ class ProgressNews:
             if name not in frames:
                 frames[name] = outbox.wire.frame(outbox.wire.codec.encode(message))
             outbox.write(frames[name])
-
-
-def _listens(participant: Participant) -> bool:
-    return participant.live and not participant.session.outbox.full
 
 
 def _give_part(counted: Counted, tree: Tree, owed: list[str], participant: Participant, *, whole: bool = False) -> None:

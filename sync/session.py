@@ -67,6 +67,11 @@ class Participant:
         self.missed: set[str] = set()  # of whom he has not been told what changed, because he reads slowly
         self.state: dict[str, Any] = {}
 
+    @property
+    def listens(self) -> bool:
+        """Whether what may be dropped can be told now (SEMANTICS 9)."""
+        return self.live and not self.session.outbox.full
+
     def view(self) -> ParticipantView:
         identity = self.session.identity
         return ParticipantView(

@@ -66,6 +66,11 @@ class Structures(Protocol):
         """Bring what is behind level, of the trees that changed since; None: of all. Answers how many were."""
         ...
 
+    async def level(self, tenant: str, owner: str) -> None:
+        """Bring what is behind level, of the trees that somebody owns, as many as are made while one waits: what is
+        said of him in all is said by that. The others are left to `refresh`."""
+        ...
+
     async def claim(self, tenant: str, claim: str, *, limit: int, before: datetime | None) -> Claimed:
         """Take trees that were never processed, or last before that moment; those first that changed longest ago, as
         many as are `first_together`."""

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from sync.errors import TreesyncError
 from sync.limits import Limits
 from sync.ops import Op, Text
+from sync.progress_message import Progress
 from sync.protocol import (
     Choice,
     Close,
@@ -37,15 +38,16 @@ from sync.protocol import (
     VersionKept,
 )
 from sync.tree import Tree
-from sync.values import Refused
-from sync.verdict import Asking, SetAside
+from sync.verdict import Asking
+from treesync_client.accepting import EDITING, refusal_of
 from treesync_client.deciding import Decided, Deciding
 from treesync_client.entry import Entry, Settle
-from treesync_client.errors import Disconnected, Rejected, StoreFailed, fault
+from treesync_client.errors import Disconnected, StoreFailed, fault
 from treesync_client.following import Following
 from treesync_client.keeping import Keeping
 from treesync_client.outside import Outside
 from treesync_client.people import People
+from treesync_client.progressed import Progressed
 from treesync_client.report import Reporting
 from treesync_client.results import Replaced, Unstored
 from treesync_client.sending import LATER, After, Sending
@@ -54,8 +56,6 @@ from treesync_client.whole import Whole
 from treesync_client.wire import measured
 
 Status = Literal["away", "opening", "open", "gone"]
-_EDITING: tuple[Role, ...] = ("editor", "owner")
-_REFUSED_HERE = ("invalid", "too_large")  # what no change of anyone else could mend
 
 
 class OpenTree:
@@ -71,6 +71,7 @@ class OpenTree:
         self.status: Status = "away"
         self.role: Role | None = None
         self.people = People()
+        self.progress = Progressed()
         self.deciding = Deciding(number)
         self.reporting = Reporting()
         self.whole = Whole(self.sending, self.following)
@@ -139,15 +140,10 @@ class OpenTree:
         asking = Asking(self.following.user, self.following.client, mode, self.sending.limits)
         self.view()
         verdict = self.replica.verdict(op, asking)
-        if isinstance(verdict, Refused) and (verdict.code in _REFUSED_HERE or isinstance(op, Text)):
-            settle(Rejected(verdict.why, code=verdict.code, op=op))
-        elif isinstance(verdict, SetAside) and isinstance(op, Text):
-            why = "its node is in the trash" if verdict.code else f"{op.path} is no text"
-            settle(Rejected(why, code=verdict.code or "invalid", op=op))
-        elif self.status == "gone":
-            settle(self._ended or Disconnected("the tree is closed"))
-        elif self.role not in (*_EDITING, None):
-            settle(Rejected(f"a {self.role} may not edit", code="forbidden", op=op))
+        ended = self._ended or Disconnected("the tree is closed")
+        refusal = refusal_of(op, verdict, self.role, ended if self.status == "gone" else None)
+        if refusal is not None:
+            settle(refusal)
         else:
             self._add(op, mode, size, settle)
             self.replica.add(op, asking)
@@ -271,6 +267,9 @@ class OpenTree:
             case ConflictNews():
                 self.deciding.news(message)
                 self._outside.tell(message)
+            case Progress():
+                self.progress.hear(message)
+                self._outside.tell(message)
             case VersionKept():
                 self._outside.tell(message)
             case _:
@@ -331,7 +330,7 @@ class OpenTree:
         self.role = role
         if self.keeping is not None:
             self.keeping.role = role
-        if role in _EDITING:
+        if role in EDITING:
             self.queue.release()
 
     def _ops(self, frame: Ops) -> None:

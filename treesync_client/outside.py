@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import Protocol
 
 from sync.errors import TreesyncError
+from sync.progress_message import Progress
 from sync.protocol import ClientMessage, ConflictNews, Edit, Error, Notice, PresenceView, RoleChanged, VersionKept
 from treesync_client.report import Report
 from treesync_client.results import Change, Replaced, Unstored
 
-News = Change | Replaced | Report | Unstored | RoleChanged | Notice | ConflictNews | PresenceView | VersionKept | Error
+News = (
+    Change
+    | Replaced
+    | Report
+    | Unstored
+    | RoleChanged
+    | Notice
+    | ConflictNews
+    | PresenceView
+    | Progress
+    | VersionKept
+    | Error
+)
 
 
 class Outside(Protocol):

@@ -30,6 +30,7 @@ from treesync_client.errors import Disconnected, Rejected
 from treesync_client.opened import OpenTree
 from treesync_client.outside import News
 from treesync_client.past import Past
+from treesync_client.progressed import Progressed
 from treesync_client.rescue import Rescue
 from treesync_client.results import Answer, Change, Replaced
 from treesync_client.streams import Stream, Subscription
@@ -124,6 +125,11 @@ class LiveTree(Editing, Rescue):
     def details(self) -> Details:
         """The tree's own fields."""
         return self._view.details.details
+
+    @property
+    def progress(self) -> Progressed:
+        """How far the tree, its domains and its nodes are, as the server told last; each time is an event too."""
+        return self.core.progress
 
     @property
     def role(self) -> Role | None:

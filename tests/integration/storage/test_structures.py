@@ -22,7 +22,9 @@ from storage.projecting import made_with, projected
 from storage.structure_jobs import structure_jobs
 from storage.structure_rows import read_of, read_records
 from storage.structures import PostgresStructures
+from storage.templates import PostgresTemplates
 from sync.node_templates import standard_templates
+from sync.owners import OtherTrees
 from sync.protocol import ActivityEvent
 from sync.structures import Processed
 from tests.batches import author, node
@@ -210,6 +212,24 @@ async def test_an_older_projection_never_replaces_a_newer_one(postgres_database:
     assert (await columns(postgres_database, key.tenant, key.tree))["projected_seq"] == writer.head.seq + 1
 
 
+async def test_somebodys_trees_are_level_when_it_is_said_how_far_he_is(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[PG10] As many as are made while one waits; the others are the job's."""
+    tenant = new_tenant()
+    keys = [(await new_tree(postgres_database, tenant)).key for _ in range(3)]
+    kept = PostgresStructures(postgres_database)
+    await kept.level(tenant, "bo")
+    assert (await columns(postgres_database, tenant, keys[0].tree))["nodes_data"] is None
+    monkeypatch.setattr(structures, "PROJECTED_NODES", 6)
+    await kept.level(tenant, "ada")
+    made = [(await columns(postgres_database, tenant, key.tree))["nodes_data"] is not None for key in keys]
+    assert made == [True, True, False]
+    monkeypatch.setattr(structures, "PROJECTED_NODES", 2)
+    await kept.level(tenant, "ada")
+    assert (await columns(postgres_database, tenant, keys[2].tree))["nodes_data"] is None
+
+
 async def test_the_jobs_bring_every_tenant_level(postgres_database: Database) -> None:
     writers = [await new_tree(postgres_database, new_tenant()) for _ in range(2)]
     recent, everything = structure_jobs(postgres_database, PostgresStructures(postgres_database))
@@ -292,7 +312,12 @@ async def test_a_persons_numbers(postgres_database: Database) -> None:
     before = await numbers.analytics(tenant, "ada")
     assert before.node_type_distribution == {"opportunity": 3}, "from the rows"
     await PostgresStructures(postgres_database).refresh(tenant, since=None)
-    assert await numbers.stamp(tenant, "ada") != first
     assert await numbers.analytics(tenant, "ada") == before, "from the projections"
+    assert await numbers.others(tenant, "ada", but=writer.key.tree) == OtherTrees(0, 0, 0.0)
+    assert await numbers.others(tenant, "ada", but=0) == OtherTrees(1, 1, 0.0)
+    assert await numbers.others(tenant, "nobody", but=0) == OtherTrees(0, 0, 0.0)
+    first = await numbers.stamp(tenant, "ada")
+    await PostgresTemplates(postgres_database).set_node_templates(tenant, "ada", {})
+    assert await numbers.stamp(tenant, "ada") != first
     nobody = await numbers.analytics(tenant, "nobody")
     assert (nobody.total_trees, nobody.last_activity, nobody.node_type_distribution) == (0, None, {})

@@ -98,6 +98,17 @@ async def test_a_persons_progress_counts_what_he_did(app: Running) -> None:
     assert numbers["last_activity"]
 
 
+async def test_a_persons_completion_is_that_of_his_newest_edit(app: Running) -> None:
+    """[PG10] Of all his trees, whoever edits them."""
+    trees = [await app.tree(visibility="tenant_edit") for _ in range(2)]
+    rates = []
+    for tree, user in zip(trees, ("ada", "bo"), strict=True):
+        done = {"op": "update", "node": "root", "set": {"template_data.completion_status": "done"}}
+        await edit(app, tree, done, user=user)
+        rates += [(await app.ask("GET", "/api/v1/users/ada/progress")).json()["completion_rate"]]
+    assert rates == [0.5, 1.0]
+
+
 @pytest.mark.parametrize("what", ["progress", "analytics"])
 async def test_pg10_nobody_but_oneself_and_an_admin_is_told(app: Running, what: str) -> None:
     """[PG10]"""

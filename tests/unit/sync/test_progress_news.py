@@ -12,6 +12,7 @@ from sync import progress, progress_news, tallies
 from sync.errors import Unavailable
 from sync.identity import TreeKey
 from sync.node_templates import standard_templates
+from sync.owners import OTHERS_SECONDS, OtherTrees, OwnerNews
 from sync.progress_news import TELL_SECONDS
 from sync.tallies import TEMPLATES_SECONDS
 from sync.templates import Field, Template, TemplateSet
@@ -278,3 +279,62 @@ async def test_templates_are_forgotten_with_the_rooms_they_count(deployment: Dep
     await ada.ask(key, {"op": "update", "node": "root", "set": DONE})
     await deployment.clock.advance(TELL_SECONDS)
     assert deployment.hubs[0].tallies._kept["acme"][1] is before, "else every tally would be made anew each minute"
+
+
+class Owned:
+    """Somebody's other trees."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, int]] = []
+        self.away = False
+
+    async def others(self, tenant: str, user: str, *, but: int) -> OtherTrees:
+        if self.away:
+            raise Unavailable("the database is away")
+        self.asked.append((tenant, user, but))
+        return OtherTrees(trees=3, known=1, completion=0.5)
+
+
+async def test_pg11_the_owner_alone_is_told_how_far_he_is_in_all(deployment: Deployment) -> None:
+    """[PG11]"""
+    owned, hub = Owned(), deployment.hubs[0]
+    hub._progress._owners = OwnerNews(owned, deployment.clock)
+    owned.away = True
+    ada, key = await opened(deployment)
+    bo = deployment.socket("bo")
+    await bo.open(key)
+    assert [message.get("mine") for message in told(ada)] == [None]
+    owned.away = False
+    await deployment.clock.advance(TELL_SECONDS)
+    [message] = told(ada)
+    assert (message["mine"], message["nodes"]) == ({"trees": 4, "completion_rate": 0.25}, {})
+    for status, rate in (("done", 0.75), ("todo", 0.25)):
+        await bo.ask(key, {"op": "update", "node": "root", "set": {"template_data.completion_status": status}})
+        await deployment.clock.advance(1.0)
+        assert [message["mine"]["completion_rate"] for message in told(ada) if "mine" in message] == [rate]
+    assert owned.asked == [("acme", "ada", key.tree)], "the others are not asked for at each edit"
+    await bo.ask(key, {"op": "update", "node": "root", "set": {"title": "Other"}})
+    await deployment.clock.advance(2 * OTHERS_SECONDS)
+    assert told(ada) == []
+    assert all("mine" not in message for message in told(bo))
+    for socket in (ada, bo):
+        socket.hub.leave(socket.session)
+    await deployment.clock.advance(120.0)
+    assert (hub._progress._owners._kept, hub._progress._owners._told) == ({}, {})
+
+
+async def test_pg11_an_owner_who_reads_slowly_is_told_when_he_has_read(deployment: Deployment) -> None:
+    """[PG11]"""
+    deployment.hubs[0]._progress._owners = OwnerNews(Owned(), deployment.clock)
+    ada, key = await opened(deployment)
+    told(ada)
+    assert isinstance(ada.outbox, ListOutbox)
+    ada.outbox.full = True
+    bo = deployment.socket("bo")
+    await bo.open(key)
+    await bo.ask(key, {"op": "update", "node": "root", "set": DONE})
+    await deployment.clock.advance(TELL_SECONDS)
+    ada.outbox.full = False
+    ada.hub.drained(ada.session)
+    await deployment.clock.advance(TELL_SECONDS)
+    assert [message["mine"]["completion_rate"] for message in told(ada) if "mine" in message] == [0.75]

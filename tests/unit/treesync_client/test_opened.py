@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import UNSET, structs
+from msgspec import UNSET, convert, structs
 
 from sync import ops
 from sync.identity import Position
+from sync.progress_message import Progress, UserCompletion
 from sync.protocol import (
     Open,
     ParticipantView,
@@ -286,3 +287,35 @@ def test_everyone_is_gone_with_the_socket(ada: MiniClient) -> None:
     ada.cut()
     assert not ada.tree.people.others
     assert ada.news[-1] == PresenceView(tree=7, left=["p1"])
+
+
+# ---- how far the tree is
+
+
+def test_what_is_told_of_progress_is_put_together(server: MiniServer, ada: MiniClient) -> None:
+    """[PG9] A whole replaces what was known; what is told of some nodes joins it."""
+
+    def say(**fields: Any) -> None:
+        raw = {"tree": 1, "seq": 1, "summary": SUMMARY, **fields}
+        ada.tree.hear(convert(raw, Progress))
+
+    assert ada.tree.progress.summary is None
+    say(nodes={"a": {"status": "complete"}, "b": {"score": 7}}, whole=True)
+    say(seq=2, nodes={"b": {"score": 9}}, mine={"trees": 2, "completion_rate": 0.5})
+    known = ada.tree.progress
+    assert (known.seq, known.node("a").status, known.node("b").score, known.node("c").score) == (2, "complete", 9, 0)
+    assert known.mine == UserCompletion(trees=2, completion_rate=0.5)
+    say(seq=3, whole=True)
+    assert (dict(known.nodes), known.mine) == ({}, UserCompletion(trees=2, completion_rate=0.5))
+
+
+SUMMARY = {
+    "total_nodes": 2,
+    "completion_rate": 0.5,
+    "fill_rate": 0.0,
+    "score": 1.0,
+    "complete": 1,
+    "in_progress": 0,
+    "not_started": 1,
+    "node_types": {"metric": 2},
+}
