@@ -101,7 +101,7 @@ export class Dashboard {
       new Chart({
         title: "Time spent",
         dates,
-        lines: [{ label: "Hours", colour: "--accent", values: values("time_spent_ms").map((ms) => ms / HOUR_MS), bars: true }],
+        lines: [{ label: "Hours", colour: "--accent", values: values("active_ms").map((ms) => ms / HOUR_MS), bars: true }],
         say: (hours) => timeInWords(hours * HOUR_MS),
         unit: " h",
       }),
@@ -151,7 +151,7 @@ function tiles(totals, analytics) {
   const shown = [
     [totals.edits.toLocaleString("en"), "edits"],
     [totals.nodes_created.toLocaleString("en"), "nodes created"],
-    [timeInWords(totals.time_spent_ms), "spent"],
+    [timeInWords(totals.active_ms), "spent"],
     [String(analytics.total_trees), analytics.total_trees === 1 ? "tree of yours" : "trees of yours"],
     [String(Math.round(analytics.average_nodes_per_tree * 10) / 10), "nodes a tree"],
   ];

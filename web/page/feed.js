@@ -8,6 +8,7 @@ import { ago, failureInWords, plural } from "./words.js";
 const SETTLE_MS = 500; // after a change before the feed is read again: someone who types makes ten a second
 const AT_MOST_MS = 2_000; // and while changes do not end
 const AGES_MS = 30_000;
+const AHEAD = 200; // pixels below what is in sight: there the next page is asked for
 const TOP = 60; // pixels: who has scrolled further down is told of news, and not moved
 
 export class Feed {
@@ -39,7 +40,7 @@ export class Feed {
     desk.addEventListener("selection", () => this.#offerNode());
     new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.#more(), {
       root: this.#list.parentElement,
-      rootMargin: "200px",
+      rootMargin: `${AHEAD}px`,
     }).observe(this.#end);
     setInterval(() => this.isOpen && this.#grow(), AGES_MS);
   }
@@ -101,10 +102,13 @@ export class Feed {
     const pages = this.#pages;
     if (!this.isOpen || !pages?.hasMore) return;
     await this.#read(pages, () => pages.more());
-    // the end may be in sight still
-    const { bottom } = this.#end.getBoundingClientRect();
-    if (pages === this.#pages && pages.hasMore && pages.entries.length && bottom < innerHeight && !this.#note.textContent)
-      this.#more();
+    // where the end is in sight still, the observer has nothing new to tell
+    if (pages === this.#pages && !this.#note.textContent && this.#isEndNear()) this.#more();
+  }
+
+  #isEndNear() {
+    const { bottom } = this.#list.parentElement.getBoundingClientRect();
+    return !this.#end.hidden && this.#end.getBoundingClientRect().top < bottom + AHEAD;
   }
 
   #soon() {
@@ -163,7 +167,7 @@ export class Feed {
 
   // The row that is there, unless the entry has grown.
   #row(entry, old) {
-    const there = this.#desk.view.nodes.has(entry.node);
+    const there = !entry.node || this.#desk.view.nodes.has(entry.node);
     const key = `${entry.sentence} ${entry.at} ${there}`;
     const known = old.get(entry.id);
     if (known?.dataset.key === key) return known;
