@@ -52,7 +52,7 @@ async def opened(
         structures = PostgresStructures(database)
         scheduler: Scheduler | None = None
         if settings.jobs:
-            jobs = [*core_jobs(database), *structure_jobs(database, structures)]
+            jobs = [*core_jobs(database, settings.activity_months), *structure_jobs(database, structures)]
             scheduler = Scheduler(jobs, PostgresJobStore(database), clock, instance, log)
             # before the first row is written: a row on its way to the default partition is refused (23514) when the
             # partition it belongs to appears meanwhile
@@ -83,7 +83,10 @@ async def opened_scheduler(settings: Settings, clock: Clock) -> AsyncIterator[Sc
         await bring_up_to_date(dsn, migrating=settings.migrate_on_start)
         async with _pool(dsn, settings) as database:
             instance = f"by-hand-{clock.token(4)}"
-            jobs = [*core_jobs(database), *structure_jobs(database, PostgresStructures(database))]
+            jobs = [
+                *core_jobs(database, settings.activity_months),
+                *structure_jobs(database, PostgresStructures(database)),
+            ]
             scheduler = Scheduler(jobs, PostgresJobStore(database), clock, instance)
             hubs = partial(_lone_hub, settings, database, clock, instance)
             scheduler.add(purge_job(hubs, PostgresDirectory(database), clock))

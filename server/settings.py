@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     keep_addresses: Literal["full", "truncated", "off"] = _named(
         "TREESYNC_KEEP_ADDRESSES", "full", "client addresses in activity rows: `full`, `truncated` or `off`"
     )
+    activity_months: int = _named(
+        "TREESYNC_ACTIVITY_MONTHS", 24, "months of activity kept beside the current one; 0: all", ge=0, le=1200
+    )
 
     # ---- the database pool (spec 002)
     pool_max: int = _named("TREESYNC_POOL_MAX", 20, "database connections at most", ge=2, le=1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from storage.database import Connection, Database, translated
 from storage.jobs import Counts, Job
@@ -13,7 +14,11 @@ from storage.thinning import thinning_job
 MONTHS_AHEAD = 3  # a scheduler that stands still for a quarter still leaves no row in the default partition
 EVENT_IDS_KEPT = timedelta(days=90)  # a client that was offline for longer may log an event twice
 
+ROWS_AT_ONCE = 10_000  # that are removed from the default partition while nobody else can use it; 50 ms
+
 MAKE_PARTITIONS = "SELECT make_activity_partitions($1, $2)"
+DROP_PARTITION = "SELECT drop_activity_partition($1, $2)"
+REMOVE_OLD = "SELECT remove_old_activity($1, $2, $3)"
 
 EXPIRE = "SELECT expire_results($1, $2)"
 
@@ -22,15 +27,22 @@ class _TakenBack(Exception):
     """Ends a transaction of a dry run."""
 
 
-def core_jobs(database: Database) -> list[Job]:
-    """What every installation runs, whatever else it has."""
-    jobs = _CoreJobs(database)
+def core_jobs(database: Database, activity_months: int = 0) -> list[Job]:
+    """What every installation runs, whatever else it has. `activity_months`: so long is activity kept, beside the month
+    that goes on; 0: for ever."""
+    jobs = _CoreJobs(database, activity_months)
     return [
         Job(
             name="partitions",
             cron="0 1 * * *",  # daily, though a month is the unit: a failed run has a quarter to be mended in
             summary="Makes the monthly partitions of user_activities three months ahead.",
             work=jobs.partitions,
+        ),
+        Job(
+            name="old-activity",
+            cron="15 1 * * *",  # daily like the one before, with which it takes turns: a busy table is asked again
+            summary="Drops the months of user_activities that are older than TREESYNC_ACTIVITY_MONTHS.",
+            work=jobs.old_activity,
         ),
         Job(
             name="expired-results",
@@ -51,8 +63,9 @@ async def in_transaction(connection: Connection) -> AsyncIterator[None]:
 
 
 class _CoreJobs:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, activity_months: int) -> None:
         self._database = database
+        self._activity_months = activity_months
 
     async def partitions(self, period: datetime, dry_run: bool) -> Counts:
         made = 0
@@ -64,6 +77,30 @@ class _CoreJobs:
         except _TakenBack:
             pass
         return {"partitions": made}
+
+    async def old_activity(self, period: datetime, dry_run: bool) -> Counts:
+        counts: Counts = {"partitions": 0, "rows": 0}
+        if not self._activity_months:
+            return counts
+        async with self._database.connection() as connection:
+            if not dry_run:
+                return await self._drop_old(connection, period)
+            try:
+                async with in_transaction(connection):
+                    counts = await self._drop_old(connection, period)
+                    raise _TakenBack
+            except _TakenBack:
+                return counts
+
+    async def _drop_old(self, connection: Connection, period: datetime) -> Counts:
+        """A transaction for each month: who waits for one is not made to wait for the next."""
+        partitions = rows = 0
+        asked = (period, self._activity_months)
+        while await _alone(connection, DROP_PARTITION, *asked) is not None:
+            partitions += 1
+        while removed := await _alone(connection, REMOVE_OLD, *asked, ROWS_AT_ONCE):
+            rows += removed
+        return {"partitions": partitions, "rows": rows}
 
     async def expired_results(self, _period: datetime, dry_run: bool) -> Counts:
         tenants = await self._database.tenants()
@@ -82,3 +119,9 @@ class _CoreJobs:
         except _TakenBack:
             pass
         return removed
+
+
+async def _alone(connection: Connection, statement: str, *arguments: Any) -> Any:
+    """What a statement answers in a transaction of its own."""
+    async with in_transaction(connection):
+        return await connection.fetchval(statement, *arguments)

@@ -113,11 +113,14 @@ async def test_p10_every_key_begins_with_the_tenant_but_the_order_of_siblings(po
     assert {(row["own"], row["other"]) for row in references} == {("tenant_id", "tenant_id")}
 
 
-async def test_p10_one_function_runs_with_its_owners_rights(postgres_server: PostgresServer) -> None:
-    [definer] = await catalogue(postgres_server, DEFINERS)
-    assert definer["proname"] == "make_activity_partitions"
-    assert definer["proconfig"] == ["search_path=pg_catalog, public, pg_temp"]
-    assert not definer["open"]
+async def test_p10_few_functions_run_with_their_owners_rights(postgres_server: PostgresServer) -> None:
+    """Those that make and drop whole months of activity, of all tenants alike."""
+    definers = await catalogue(postgres_server, DEFINERS)
+    names = ["drop_activity_partition", "make_activity_partitions", "remove_old_activity"]
+    assert sorted(one["proname"] for one in definers) == names
+    for one in definers:
+        assert one["proconfig"][0] == "search_path=pg_catalog, public, pg_temp"
+        assert not one["open"]
 
 
 async def test_keys_sort_by_byte(postgres_server: PostgresServer) -> None:
