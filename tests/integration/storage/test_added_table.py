@@ -26,7 +26,7 @@ CLASSED = catalogue.test_p10_every_table_is_classed_and_every_tenants_table_is_f
 ONE_POLICY = catalogue.test_p10_every_tenants_table_has_the_one_policy
 KEYS = catalogue.test_p10_every_key_begins_with_the_tenant_but_the_order_of_siblings
 ROLES = catalogue.test_p10_the_runtime_roles_own_nothing_and_can_bypass_nothing
-DEFINERS = catalogue.test_p10_one_function_runs_with_its_owners_rights
+DEFINERS = catalogue.test_p10_few_functions_run_with_their_owners_rights
 
 ADDED: dict[str, tuple[str, Check]] = {
     "no class": (TABLE + FORCED + POLICY, CLASSED),
