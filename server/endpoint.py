@@ -13,6 +13,7 @@ from sync.codec import Decoded
 from sync.identity import Identity
 from sync.limits import Limits
 from sync.ports import Clock, Outbox
+from sync.reconnecting import Crowd
 
 
 class Timings(NamedTuple):
@@ -89,4 +90,5 @@ class Endpoint:
     keep_address: Callable[[str], str] = str  # what of an address may be stored
     open_for_new: bool = True  # false once the server is stopping
     sockets: set[Tended] = field(default_factory=set)
+    crowd: Crowd = field(default_factory=Crowd)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # tokens being looked up; each ends by a timeout

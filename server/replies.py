@@ -13,7 +13,6 @@ from sync.codec import Decoded
 from sync.errors import ClientFault, Forbidden, ServerFault, TooMany, TreesyncError
 from sync.identity import Identity
 from sync.protocol import Edit, Error, Outcome, Ref, Result, ServerMessage, Welcome
-from sync.reconnecting import spread_ms
 
 CLOSE_INTERNAL: Final = 1011  # a fault of ours; the client comes back
 # How a socket that could not be let in is closed: the first class that fits
@@ -36,7 +35,7 @@ def welcome(endpoint: Endpoint, identity: Identity, ref: Ref | UnsetType) -> Wel
         server_time=rfc3339(endpoint.clock.now()),
         expires_at=rfc3339(identity.expires_at),
         limits=endpoint.limits,
-        spread_ms=spread_ms(endpoint.admission.sockets),
+        spread_ms=endpoint.crowd.spread_ms(endpoint.admission.sockets, endpoint.clock.monotonic()),
     )
 
 

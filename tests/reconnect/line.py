@@ -118,6 +118,7 @@ class LightDial:
     def __init__(self, url: str, codec: Codec) -> None:
         self.line: LightLine | None = None
         self.attempts = 0
+        self.reached = 0  # attempts that a server has let in
         self._host, self._port = urlsplit(url).hostname or "", urlsplit(url).port or 0
         self._codec = codec
 
@@ -136,4 +137,5 @@ class LightDial:
         except (OSError, TimeoutError) as error:
             raise LineLost(str(error) or type(error).__name__) from error
         self.line = line
+        self.reached += 1
         return line

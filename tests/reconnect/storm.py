@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.torture.stage import LOG
 
 BACK_SECONDS = 30.0  # reliability B 26
 STOP_SECONDS = 10.0  # reliability B 25
+PEAK = 3.0  # times the mean of those who come (reliability B 26)
 START_SECONDS = 120.0  # of a busy machine
 LOOK_SECONDS = 0.1
 POOL_MAX = 20 + 2 + 1  # connections to the database: of the pool, of the commit lanes, and the one that is the instance
@@ -50,8 +52,9 @@ class Told(msgspec.Struct, kw_only=True):
     half_back: float = 0.0
     stop: float = 0.0  # that the server took to end by itself; 0 where it was killed or stayed
     attempts: int = 0
-    attempts_peak: int = 0  # in one second
-    attempts_mean: float = 0.0
+    attempts_peak: int = 0  # in one second; where no server is there they end at once
+    reached_peak: int = 0  # the same of those that reached a server
+    reached_mean: float = 0.0  # a second, from the first of them to the last
     in_flight: int = 0  # edits without an answer when it began
     server_cpu: float = 0.0  # of the process that is there in the end
     clients_cpu: float = 0.0
@@ -148,6 +151,11 @@ class Storm:
     def late(self) -> list[str]:
         """What took longer than was promised for a machine that is not busy otherwise."""
         late = [f"{one.name}: back after {one.back:.1f} s" for one in self.told if one.back > BACK_SECONDS]
+        late += [
+            f"{one.name}: {one.reached_peak} came in one second, {one.reached_mean:.0f} in the mean of them"
+            for one in self.told
+            if one.reached_peak > PEAK * one.reached_mean
+        ]
         return late + [f"{one.name}: stopped in {one.stop:.1f} s" for one in self.told if one.stop > STOP_SECONDS]
 
     async def _cut(self, told: Told) -> None:
@@ -201,16 +209,21 @@ class Watch:
         self._crowd = crowd
         self._told = told
         self._attempts = [(time.monotonic(), self._attempted())]
+        self._reached = [(time.monotonic(), self._let_in())]
         self._transactions: list[tuple[float, int]] = []
 
     def _attempted(self) -> int:
         return sum(member.dial.attempts for member in self._crowd.members)
+
+    def _let_in(self) -> int:
+        return sum(member.dial.reached for member in self._crowd.members)
 
     async def run(self) -> None:
         connection = await asyncpg.connect(self._stack.dsn)
         try:
             while True:
                 self._attempts.append((time.monotonic(), self._attempted()))
+                self._reached.append((time.monotonic(), self._let_in()))
                 await self._look(connection)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
@@ -233,10 +246,9 @@ class Watch:
 
     def conclude(self) -> None:
         told = self._told
-        first, last = self._attempts[0], self._attempts[-1]
-        told.attempts = last[1] - first[1]
-        told.attempts_mean = told.attempts / max(told.back, 1.0)
+        told.attempts = self._attempted() - self._attempts[0][1]
         told.attempts_peak = busiest_second(self._attempts)
+        told.reached_peak, told.reached_mean = busiest_second(self._reached), mean_of(self._reached)
         told.transactions_peak = busiest_second(self._transactions)
 
 
@@ -248,6 +260,15 @@ def busiest_second(counted: list[tuple[float, int]]) -> int:
             start += 1
         most = max(most, count - counted[start][1])
     return most
+
+
+def mean_of(counted: list[tuple[float, int]]) -> float:
+    """How much a count grew a second while it grew, a second at least."""
+    grew = [after for before, after in pairwise(counted) if after[1] > before[1]]
+    if not grew:
+        return 0.0
+    begin = max(at for at, count in counted if count == counted[0][1])
+    return (counted[-1][1] - counted[0][1]) / max(grew[-1][0] - begin, 1.0)
 
 
 def memory(instance: Command) -> float:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.reconnect.crowd import Crowd
-from tests.reconnect.storm import Storm, Told, busiest_second, stacked
+from tests.reconnect.storm import Storm, Told, busiest_second, mean_of, stacked
 
 CLIENTS = 100
 
@@ -46,3 +46,6 @@ def test_a_server_that_is_away_is_tried_less_and_less(storm: tuple[list[Told], l
 
 def test_the_busiest_second_of_a_count() -> None:
     assert busiest_second([(0.0, 0), (0.5, 10), (1.2, 40), (3.0, 45), (3.5, 60)]) == 30
+    assert mean_of([(0.0, 0), (0.5, 0), (1.0, 10), (2.5, 40), (3.0, 40)]) == 20.0
+    assert mean_of([(0.0, 3), (0.5, 9), (9.0, 9)]) == 6.0
+    assert mean_of([(0.0, 3), (0.5, 3)]) == 0.0

@@ -23,6 +23,7 @@ FRAMES, FRAME_CHARACTERS, PER_SECOND = 2_000, 4 * 1024, 200.0  # 8 MB in all, fa
 MEBIBYTES_EACH = 1.2  # what may wait for one of them (P11), and its socket
 _RECEIVE_BYTES = 4_096  # small, so that it is the server where things wait
 _LOOK_SECONDS = 0.1
+_PATIENCE = 300.0  # a busy machine takes its time to fill hundreds of buffers
 _MEBIBYTE = 1024 * 1024
 _UPGRADE = (
     b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -71,7 +72,7 @@ async def _written(play: Play) -> list[float]:
         peer.do(op="update", node=f"n{number % 6}", set={"description": f"{number} ".ljust(FRAME_CHARACTERS, "x")})
         await peer.push()
         await asyncio.sleep(1 / PER_SECOND)
-    await until(lambda: not any(peer.unanswered for peer in play.everyone), "all is answered", seconds=60)
+    await until(lambda: not any(peer.unanswered for peer in play.everyone), "all is answered", seconds=_PATIENCE)
     return [one.waited for key, one in play.history.invocations.items() if key not in known]
 
 
