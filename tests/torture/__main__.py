@@ -59,7 +59,8 @@ async def _tried(stage: Stage, seed: int) -> Told:
         return await one_of(stage, seed)
     except Exception as error:
         traceback.print_exc()
-        return Told(seed=seed, broke=True, wrong=[f"the schedule broke: {error!r}"])
+        ended = [f"an instance ended by itself: {said}" for said in stage.ended()]
+        return Told(seed=seed, broke=True, wrong=[f"the schedule broke: {error!r}", *ended])
 
 
 async def one_of(stage: Stage, seed: int) -> Told:

@@ -28,6 +28,7 @@ LOG = "SELECT seq, user_id, client_id, n, op FROM tree_ops WHERE tree_id = $1 OR
 TENANT = "acme"
 START_SECONDS = 120.0  # a night's run is niced, and a machine that does much else lets it wait
 _STARTS = 5
+_SAID = 3_000  # characters
 _TRIES = 25  # more than a pool has connections
 
 
@@ -128,6 +129,11 @@ class Stage:
         self.to_redis.release()
         for instance in self.instances:
             await instance.command.until_ready(START_SECONDS)
+
+    def ended(self) -> list[str]:
+        """What the instances said last that are not running."""
+        commands = [instance.command for instance in self.instances]
+        return [one.said()[-_SAID:] for one in commands if one.process.returncode is not None]
 
     async def log(self, tree: int) -> list[LogRow]:
         """The tree's log, past every proxy."""
