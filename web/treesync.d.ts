@@ -96,6 +96,25 @@ export interface TrashEntry { node: { id: string; title: string; type: NodeType 
 /** A confirmed change as everyone sees it: an effective op of PROTOCOL.md, with its author. */
 export type Change = { op: string; seq: number; user: string; client: string; via?: string; at: string; own: boolean } & Record<string, any>;
 
+/** A node: by itself, and with all below it; shares from 0 to 1, score of 100. What is absent is 0, or `not_started`. */
+export interface NodeProgress {
+  status?: "not_started" | "in_progress" | "complete"; fill_rate?: number; completion?: number; score?: number;
+  branch_completion?: number; branch_nodes?: number; branch_complete?: number;
+}
+
+/** Many nodes together. */
+export interface ProgressSummary {
+  total_nodes: number; completion_rate: number; fill_rate: number; score: number; complete: number; in_progress: number;
+  not_started: number; node_types: Partial<Record<NodeType, number>>;
+}
+
+/** What changed in how far a tree is; with `whole`, nodes that are not named are at their beginning (PROTOCOL.md PG). */
+export interface ProgressNews {
+  seq: number; whole: boolean; summary: ProgressSummary; nodes: Record<string, NodeProgress>;
+  domains: (ProgressSummary & { node: string; title: string; maturity: string })[];
+  mine?: { trees: number; completion_rate: number };
+}
+
 export interface ConnectOptions {
   /** Shown to the server's operators. */
   client?: string;
@@ -187,7 +206,7 @@ export class Client extends EventTarget {
 
 /** Events: `change` (detail: { ops: Change[], own, replaced }; one's own edits without ops, when they are made), `people`,
  *  `status` (detail: Status), `conflict` (detail: Conflict), `report` (detail: Report), `role`, `closed` (detail:
- *  { code, why }), `version`, `progress`, `insight`. */
+ *  { code, why }), `version`, `progress` (detail: ProgressNews), `insight`. */
 export class Tree extends EventTarget {
   readonly number: number;
   readonly role: Role | null;

@@ -21,6 +21,9 @@ test("[PG8] [PG9] what changed is kept beside what was told before; the whole pu
   said(tree, { whole: true, nodes: {} });
   equal([progress.of("a").completion, progress.domains.size], [0, 0]);
   equal(heard, [null, ["b"], null]);
+  said(tree, { mine: { trees: 2, completion_rate: 0.25 } });
+  said(tree, {});
+  equal(progress.mine, { trees: 2, completion_rate: 0.25 }, "[PG11] it is told now and then");
 });
 
 test("0 and 100 are said of nothing and everything alone", () => {

@@ -16,6 +16,8 @@ const BEGINNING = Object.freeze({
 export class Progress extends EventTarget {
   /** Of the whole tree; null before the server has told it. */
   summary = null;
+  /** Of all trees this person owns, where this is one of them: `{ trees, completion_rate }` [PG11]. */
+  mine = null;
   /** The branches that the tree is divided into, by the id of their top. */
   domains = new Map();
   #nodes = new Map();
@@ -31,12 +33,13 @@ export class Progress extends EventTarget {
     return this.summary && (this.#nodes.get(id) ?? BEGINNING);
   }
 
-  #hear({ summary, domains = [], nodes = {}, whole = false }) {
+  #hear({ summary, domains = [], nodes = {}, whole = false, mine = this.mine }) {
     if (whole) {
       this.#nodes.clear();
       this.domains.clear();
     }
     this.summary = summary;
+    this.mine = mine;
     for (const domain of domains) this.domains.set(domain.node, domain);
     for (const [id, said] of Object.entries(nodes)) this.#nodes.set(id, { ...BEGINNING, ...said });
     this.dispatchEvent(new CustomEvent("change", { detail: { nodes: whole ? null : Object.keys(nodes) } }));

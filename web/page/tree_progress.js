@@ -52,9 +52,9 @@ export class TreeProgress {
   }
 
   #show() {
-    const { summary, domains } = this.#progress;
+    const { summary, domains, mine } = this.#progress;
     const focused = document.activeElement?.dataset.node;
-    this.#breakdown.replaceChildren(this.#head(summary), ...shares(summary), this.#domains([...domains.values()]));
+    this.#breakdown.replaceChildren(this.#head(summary), ...shares(summary), this.#domains([...domains.values()]), allMine(mine));
     if (focused) this.#breakdown.querySelector(`[data-node="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -97,6 +97,12 @@ export class TreeProgress {
       made("span", { className: "quiet" }, `${percent(rate)} % · ${MATURITY[maturity] ?? maturity}`),
     );
   }
+}
+
+function allMine(mine) {
+  if (!mine || mine.trees < 2) return "";
+  const text = `Your ${mine.trees} trees are ${percent(mine.completion_rate)} % complete, on average.`;
+  return made("p", { className: "quiet all-mine" }, text);
 }
 
 function shares(summary) {
