@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from tests.torture.drill_activity import counted_activity
 from tests.torture.drill_backups import rehearsal
 from tests.torture.drill_bus import bus_away, lossy_bus, silent_bus, tail_loss
 from tests.torture.drill_commits import steady, unknown_commits
@@ -27,6 +28,7 @@ from tests.torture.report import Report
 Drill = Callable[[int, int], Coroutine[Any, Any, Report]]  # times, seed
 
 DRILLS: dict[str, Drill] = {
+    "activity": counted_activity,
     "unknown-commits": unknown_commits,
     "steady": steady,
     "lossy-bus": lossy_bus,

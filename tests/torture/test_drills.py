@@ -8,6 +8,7 @@ from tests.torture.drills import DRILLS
 
 SEED = 1
 TIMES = {
+    "activity": 2,
     "unknown-commits": 60,
     "lossy-bus": 100,
     "tail-loss": 80,
@@ -24,7 +25,7 @@ TIMES = {
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", TIMES)
 async def test_nothing_is_lost_and_all_is_well_in_time(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """[ED3] [ED8] [ED19] [BR1] [BR2] [BR11] [OP1]"""
+    """[AC2] [AC3] [AC13] [ED3] [ED8] [ED19] [BR1] [BR2] [BR11] [OP1]"""
     report = await DRILLS[name](TIMES[name], SEED)
     with capsys.disabled():
         print(f"\n{report.line(name)}", end=" ")
