@@ -34,7 +34,11 @@ test("what stays the same has no mark, wherever it stands on the canvas", () => 
 
 test("a node is removed, changed, moved, or both", () => {
   const [a, b] = THEN.nodes;
-  const { marks } = compared(a, { ...b, template_data: { effort: "2 weeks" } }, node("c", "b", "a0", { title: "Other" }));
+  const { marks } = compared(
+    a,
+    { ...b, template_data: { effort: "2 weeks" } },
+    node("c", "b", "a0", { title: "Other" }),
+  );
   equal(marks, { b: ["changed"], c: ["changed", "moved"], d: ["removed"] });
 });
 
@@ -63,6 +67,26 @@ test("a branch below what was moved since stands where that stood", () => {
   const [a, b, c, d] = THEN.nodes;
   const { past } = compared(a, { ...b, parent: "d" }, c, d, node("e", "b", "a0"));
   equal([past.view.nodes.get("b").parent, past.view.nodes.get("e").parent], ["a", "b"]);
+});
+
+test("a connection was there, is called otherwise, or has come since with the node it leads to", () => {
+  const [a, b, c, d] = THEN.nodes;
+  const line = (id, from, to, label = "") => ({ id, from, to, label });
+  const then = { ...copied(THEN), connections: [line("x", "a", "b"), line("y", "b", "c"), line("z", "c", "d", "as")] };
+  const now = { ...state(a, b, c, d, node("e", "b", "a0")) };
+  now.connections = [line("y", "b", "c", "so"), line("z", "c", "d", "as"), line("w", "a", "e")];
+  const past = new Past(then, new Replica([now]), new Map());
+  equal(Object.fromEntries(past.lines), { x: "removed", y: "changed", w: "added" });
+  equal([...past.view.connections.keys()].sort(), ["w", "x", "y", "z"]);
+  equal(past.view.connections.get("y").label, "", "as it was");
+});
+
+test("nodes that are the same now are the same objects, and kept once", () => {
+  const now = new Replica([state({ ...node("a", null, "a0"), seq: 3 }, { ...node("b", "a", "a0"), seq: 4 })]);
+  const then = state({ ...node("a", null, "a0"), seq: 3 }, { ...node("b", "a", "a0"), seq: 2, title: "Older" });
+  const past = new Past(then, now, new Map());
+  equal([past.view.nodes.get("a") === now.nodes.get("a"), then.nodes[0] === now.nodes.get("a")], [true, true]);
+  equal([past.view.nodes.get("b").title, past.marks.get("b")], ["Older", ["changed"]]);
 });
 
 test("folding the past is remembered from moment to moment, and nowhere else", () => {

@@ -136,7 +136,12 @@ export class Canvas extends EventTarget {
       since: this.#desk.past?.marks,
     });
     this.#drawLinks(scene, selection);
-    this.#connections.draw(scene.view.connections.values(), (id) => this.#nearCard(id), selection);
+    this.#connections.draw(
+      scene.view.connections.values(),
+      (id) => this.#nearCard(id),
+      selection,
+      this.#desk.past?.lines,
+    );
     this.dispatchEvent(new Event("draw"));
     if (this.#glide) this.#draw();
   }

@@ -22,6 +22,7 @@ export class HistoryPanel {
   #note = made("p", { className: "help", hidden: true }, "You may look at the past of this tree, not bring it back.");
   #canvas;
   #isLoaded = false;
+  #shift = 0; // pixels by which the canvas made room for the bar
 
   /** @param {import("./canvas.js").Canvas} canvas */
   constructor(desk, canvas, edits) {
@@ -75,6 +76,7 @@ export class HistoryPanel {
   open() {
     this.#setOpen(true);
     this.#pastBar.draw();
+    this.#makeRoom(this.#bar.offsetTop + this.#bar.offsetHeight);
     if (!this.#isLoaded) {
       this.#isLoaded = true;
       this.#parts.versions.load();
@@ -87,7 +89,13 @@ export class HistoryPanel {
     this.#travel.back();
     const hadFocus = this.#element.contains(document.activeElement) || this.#bar.contains(document.activeElement);
     this.#setOpen(false);
+    this.#makeRoom(0);
     if (hadFocus || document.activeElement === document.body) this.#button.focus();
+  }
+
+  #makeRoom(shift) {
+    this.#canvas.camera.panBy(0, shift - this.#shift);
+    this.#shift = shift;
   }
 
   /** One step out: from the past to now, from now out of the panel. */

@@ -2,6 +2,7 @@
 
 import { drawn, say } from "./dom.js";
 import { CARD_WIDTH, INDENT, hangs } from "./layout.js";
+import { MARKS } from "./past.js";
 
 const RAIL = INDENT / 2; // from a parent's left edge to the line that its hanging children share
 const CORNER = 8;
@@ -63,14 +64,15 @@ export class Connections {
    * @param {Iterable<{id: string, from: string, to: string, label: string}>} connections
    * @param {(id: string) => {x: number, y: number, height: number} | null} cardOf the card, or null where it is not to be seen
    * @param {string | null} selection
+   * @param {Map<string, import("./past.js").Mark>} [since] what is different now about connections of the past
    */
-  draw(connections, cardOf, selection) {
+  draw(connections, cardOf, selection, since) {
     const left = new Set(this.#shown.keys());
     for (const connection of connections) {
       const [from, to] = [cardOf(connection.from), cardOf(connection.to)];
       if (!from || !to) continue;
       left.delete(connection.id);
-      this.#drawOne(connection, from, to, selection);
+      this.#drawOne(connection, from, to, selection, since?.get(connection.id) ?? "");
     }
     for (const id of left) {
       this.#shown.get(id).group.remove();
@@ -78,7 +80,7 @@ export class Connections {
     }
   }
 
-  #drawOne(connection, from, to, selection) {
+  #drawOne(connection, from, to, selection, mark) {
     const parts = this.#shown.get(connection.id) ?? this.#added(connection.id);
     const { d, middle } = connectionCurve(from, to);
     if (parts.d !== d) {
@@ -87,7 +89,8 @@ export class Connections {
       parts.label.setAttribute("y", middle.y - 6);
       parts.d = d;
     }
-    say(parts.label, connection.label);
+    say(parts.label, mark ? `${MARKS[mark].sign} ${connection.label || MARKS[mark].word}` : connection.label);
+    if (parts.mark !== mark) parts.group.setAttribute("data-since", (parts.mark = mark));
     const near = connection.from === selection || connection.to === selection;
     if (parts.near === near) return;
     parts.near = near;
@@ -99,7 +102,7 @@ export class Connections {
     const line = drawn("path", { class: "connection-line", "marker-end": "url(#arrow)" });
     const label = drawn("text", { class: "connection-label", "text-anchor": "middle" });
     const group = drawn("g", { class: "connection", "data-connection": id }, line, label);
-    const parts = { group, line, label, d: "", near: null };
+    const parts = { group, line, label, d: "", near: null, mark: "" };
     this.#shown.set(id, parts);
     return parts;
   }

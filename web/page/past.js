@@ -18,6 +18,8 @@ export class Past {
   view;
   /** @type {Map<string, Mark[]>} of each node that is different now */
   marks;
+  /** @type {Map<string, Mark>} of each connection that is different now */
+  lines;
   #folds;
 
   /**
@@ -27,9 +29,11 @@ export class Past {
    */
   constructor(state, now, folds) {
     const then = new Replica([state]);
+    share(then, now, state);
     this.marks = marksBetween(then, now);
+    this.lines = linesBetween(then, now);
     this.#folds = folds;
-    this.view = this.#folded(joined(then, now, this.marks));
+    this.view = this.#folded(joined(then, now, this.marks, this.lines));
   }
 
   /** Fold a branch or unfold it, here alone. */
@@ -48,12 +52,37 @@ export class Past {
   }
 }
 
+// Nodes that are the same now are one object, as in two views of the present: it is held once however many moments are
+// kept, and what is drawn of it stays.
+function share(then, now, state) {
+  state.nodes.forEach((old, place) => {
+    const found = now.nodes.get(old.id);
+    if (found === old || found?.seq !== old.seq || !isSame(found, old)) return;
+    then.nodes.set(old.id, found);
+    state.nodes[place] = found;
+  });
+}
+
 // A node that was added stands below one that was added too, or below one that stands where it stood then: a tree again.
-function joined(then, now, marks) {
-  const added = [...marks].filter(([, [mark]]) => mark === "added").map(([id]) => now.nodes.get(id));
-  if (!added.length) return then;
+function joined(then, now, marks, lines) {
+  const nodes = [...marks].filter(([, [mark]]) => mark === "added").map(([id]) => now.nodes.get(id));
+  const connections = [...lines].filter(([, mark]) => mark === "added").map(([id]) => now.connections.get(id));
+  if (!nodes.length && !connections.length) return then;
   const [state] = then.parts;
-  return new Replica([{ ...state, nodes: [...state.nodes, ...added] }]);
+  return new Replica([
+    { ...state, nodes: [...state.nodes, ...nodes], connections: [...state.connections, ...connections] },
+  ]);
+}
+
+function linesBetween(then, now) {
+  const lines = new Map();
+  for (const [id, old] of then.connections) {
+    const found = now.connections.get(id);
+    if (!found) lines.set(id, "removed");
+    else if (!isSame(found, old)) lines.set(id, "changed");
+  }
+  for (const id of now.connections.keys()) if (!then.connections.has(id)) lines.set(id, "added");
+  return lines;
 }
 
 /** What is different now about each node of either tree. @returns {Map<string, Mark[]>} */

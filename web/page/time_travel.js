@@ -122,7 +122,8 @@ export class TimeTravel extends EventTarget {
   }
 
   async #found(moment) {
-    const key = moment.version === undefined ? `${moment.seq}` : `version ${moment.version}`;
+    const { epoch } = this.#desk.tree.position ?? {};
+    const key = moment.version === undefined ? `${epoch} ${moment.seq}` : `version ${moment.version}`;
     let found = this.#kept.get(key);
     this.#kept.delete(key); // and put again, as the newest
     found ??= about(await this.#desk.tree.history.at(asked(moment)));
