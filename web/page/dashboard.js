@@ -153,7 +153,7 @@ function tiles(totals, analytics) {
     [totals.nodes_created.toLocaleString("en"), "nodes created"],
     [timeInWords(totals.active_ms), "spent"],
     [String(analytics.total_trees), analytics.total_trees === 1 ? "tree of yours" : "trees of yours"],
-    [String(Math.round(analytics.average_nodes_per_tree * 10) / 10), "nodes a tree"],
+    [analytics.average_nodes_per_tree.toLocaleString("en", { maximumFractionDigits: 1 }), "nodes a tree"],
   ];
   const items = shown.map(([value, label]) => made("div", { className: "tile" }, made("dt", {}, label), made("dd", {}, value)));
   return made("dl", { className: "tiles" }, ...items);

@@ -61,7 +61,7 @@ export class TreeProgress {
   #head({ completion_rate: rate, fill_rate: fill, score }) {
     const whole = ring();
     fillRing(whole, rate);
-    const about = `${percent(fill)} % of fields filled · score ${Math.round(score)} / 100`;
+    const about = `${percent(fill)} % of fields filled · score ${Math.round(score)}`;
     return made(
       "div",
       { className: "breakdown-head" },
