@@ -17,7 +17,7 @@ _ADDRESS = re.compile(
     r"\b(?:[a-z][a-z0-9+.-]{1,20}:/{1,3}|www\.|(?:javascript|data|vbscript|mailto|tel|file):)\S*", re.I
 )
 _HOST = re.compile(
-    r"\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|dev|app|ai|co|info|biz|me|ru|cn|xyz|link|click)\b(?:[:/]\S*)?", re.I
+    r"\b(?:[a-z0-9-]{1,63}\.){1,8}(?:com|net|org|io|dev|app|ai|co|info|biz|me|ru|cn|xyz|link|click)\b(?:[:/]\S*)?", re.I
 )
 _FORMAT = re.compile(r"(?:\*\*|__|`+|~~)")
 _BLANKS = re.compile(r"[ \t]+")
@@ -26,14 +26,22 @@ _LEFT_OUT = "(link left out)"
 # Cc but for the line feed, and Cf: characters that nobody sees turn text around (Trojan Source, CVE-2021-42574) or
 # hide instructions (tag characters, U+E0000)
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn"}
+_NEEDED = "\n\t\u200c\u200d"  # the joiners are letters to Persian and Hindi, and to emoji
+_PASSES = 8  # for marks that were put together from parts; whoever goes deeper loses all brackets
+_NO_BRACKETS = str.maketrans("", "", "<>[]")
 
 
 def plain(text: str) -> str:
     """Plain text. The same again for what is plain already."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = "".join(one for one in text if one in "\n\t" or unicodedata.category(one) not in _UNSEEN)
-    while (shorter := _without_marks(text)) != text:
+    text = "".join(one for one in text if one in _NEEDED or unicodedata.category(one) not in _UNSEEN)
+    for _ in range(_PASSES):
+        shorter = _without_marks(text)
+        if shorter == text:
+            break
         text = shorter
+    else:
+        text = _without_marks(text.translate(_NO_BRACKETS))
     return _LINES.sub("\n\n", _BLANKS.sub(" ", text)).strip()
 
 

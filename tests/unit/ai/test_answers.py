@@ -152,6 +152,17 @@ def test_text_is_plain_and_stays_so(written: str, shown: str) -> None:
     assert plain(shown) == shown
 
 
+@pytest.mark.parametrize("part", ["a.", "<a", "[a](", "a-", "](", "x:", "<a" * 4 + ">" * 4, "__", "["])
+def test_text_that_is_made_to_be_slow_is_read_once_and_not_a_thousand_times(part: str) -> None:
+    """Quadratic, this would take minutes."""
+    text = plain(part * (64_000 // len(part)) + ">" * 1_000 + "](x)" * 1_000)
+    assert plain(text) == text
+
+
+def test_joiners_that_scripts_need_stay() -> None:
+    assert plain("می\u200cخواهم 👩\u200d💻") == "می\u200cخواهم 👩\u200d💻"
+
+
 def test_ids_are_left_as_they_are() -> None:
     plan = msgspec.structs.replace(a_plan(), steps=[Step(node="a__b.com", type="metric", title="M")])
     text = JSON.encode_value(item(step="a__b.com")).decode()
