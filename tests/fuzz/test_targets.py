@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.bombs import cost, ways
 from tests.fuzz.corpus import found
 from tests.fuzz.seeds import inputs, seeds
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import LIMIT, TARGETS
 
 RUNS = 1_000  # of each target; a night has 100,000 in all and more
 
@@ -37,3 +38,15 @@ def test_so_is_anything_at_all(target: str) -> None:
 )
 def test_what_was_found_once_stays_mended(target: str, data: bytes) -> None:
     TARGETS[target](data)
+
+
+def test_bombs_are_refused_and_what_is_allowed_is_read() -> None:
+    """[WS4] [WS5] How long it takes is told by `python -m tests.fuzz.bombs`."""
+    read = {
+        (way, name)
+        for way, by, made, _ in ways(body_bytes=LIMIT)
+        for name, data in made.items()
+        if not cost(by, data, times=1)[1]
+    }
+    allowed = {"a number with many zeros", "as many keys as there is room for"}
+    assert read == {(way, name) for way in ("socket, json", "body") for name in allowed}
