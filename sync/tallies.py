@@ -20,9 +20,9 @@ _PAUSE_SECONDS = 0.01  # between looks at what somebody else is counting just no
 class Counted:
     """The progress of a room's tree at `seq`. `touched`: whose came out differently since it was last told; with
     `anew`, anybody's may have. `told` are the tree's sums as they were told: a root that went touches nobody who stays,
-    and yet the tree is another."""
+    and yet the tree is another. `shown` is another object whenever summary and domains are other ones."""
 
-    __slots__ = ("anew", "domain_parent", "room", "seq", "tally", "told", "touched")
+    __slots__ = ("anew", "domain_parent", "room", "seq", "shown", "tally", "told", "touched")
 
     def __init__(self, room: Room, tally: Tally, seq: int) -> None:
         self.room = room
@@ -32,6 +32,7 @@ class Counted:
         self.touched: set[str] = set()
         self.anew = True
         self.told = tally.sums
+        self.shown = object()
 
     @property
     def changed(self) -> bool:
@@ -147,18 +148,19 @@ def _anew(room: Room, templates: TemplateSet, former: Counted | None) -> tuple[C
 def _follow(counted: Counted) -> bool:
     """Take the commits since the tally's seq; False: they are not at hand, or so much that nobody should be held up."""
     room, tally = counted.room, counted.tally
-    named: set[str] | None = set()
-    if counted.seq < room.seq:
-        if counted.seq < room.recent.seq or tally.bloated:
-            return False
-        named = named_by(effect for commit in room.recent.after(counted.seq) for effect in commit.ops.ops)
-        if named is None or len(named) > _FOLLOWED_AT_ONCE:
-            return False
+    if counted.seq < room.seq and (counted.seq < room.recent.seq or tally.bloated):
+        return False
+    named = named_by(effect for commit in room.recent.after(counted.seq) for effect in commit.ops.ops)
+    if named is None or len(named) > _FOLLOWED_AT_ONCE:
+        return False
     with room.confirmed() as tree:
-        if named:
-            counted.touched |= tally.change(tree, named)
+        before, touched = tally.sums, tally.change(tree, named) if named else set[str]()
+        counted.touched |= touched
         counted.seq = room.seq
         parent = domain_parent(tree)
+        renamed = any(node is not None and node.parent == parent for node in map(tree.node, named))
+    if touched or renamed or tally.sums != before or parent != counted.domain_parent:
+        counted.shown = object()
     if parent != counted.domain_parent:
         counted.domain_parent, counted.anew = parent, True
     return True

@@ -60,6 +60,34 @@ async def test_answers_are_kept_until_they_change(app: Running) -> None:
     assert health["caches"]["user_progress"]["hits"] == 8
 
 
+async def test_what_changes_no_progress_makes_no_other_answer(app: Running) -> None:
+    """[PG6, PG7] Though its seq is another; names of domains, their order and their going do."""
+    nodes = [{"id": "root", "type": "objective", "title": "G"}]
+    nodes += [{"id": one, "parent": "root", "type": "metric", "title": one.upper()} for one in ("a", "b")]
+    tree = await app.tree(nodes=[*nodes, {"id": "deep", "parent": "a", "type": "metric", "title": "D"}])
+    told = (await app.ask("GET", f"/api/v1/trees/{tree}/progress")).json()
+    changes: list[tuple[dict[str, Any], bool]] = [
+        ({"op": "update", "node": "deep", "set": {"title": "Other"}}, True),
+        ({"op": "update", "node": "a", "set": {"title": "First"}}, False),
+        ({"op": "move", "node": "a", "parent": "root", "after": "b"}, False),
+        ({"op": "update", "node": "deep", "set": {"template_data.unit": "%"}}, False),
+        ({"op": "move", "node": "deep", "position": {"x": 1, "y": 2}}, True),
+        ({"op": "delete", "node": "b"}, False),
+        ({"op": "insert", "node": "second", "parent": None, "type": "metric", "title": "S"}, False),
+    ]
+    for number, (op, at_hand) in enumerate(changes):
+        before = (await app.operator("GET", "/health")).json()["caches"]["tree_progress"]["hits"]
+        body = {"client_id": f"c{number}", "ops": [{"n": 1, "base": 0, **op}]}
+        await app.ask("POST", f"/api/v1/trees/{tree}/edits", body)
+        now = (await app.ask("GET", f"/api/v1/trees/{tree}/progress")).json()
+        assert now["seq"] == told["seq"] + 1
+        assert ({**now, "seq": 0} == {**told, "seq": 0}) == at_hand, op
+        told = now
+        hits = (await app.operator("GET", "/health")).json()["caches"]["tree_progress"]["hits"]
+        assert hits - before == at_hand, op
+    assert [domain["node"] for domain in told["domains"]] == ["root", "second"]
+
+
 async def test_every_node_is_told_a_share_at_a_time_and_not_kept(app: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """[PG10] All as of one seq, though the tree goes on meanwhile."""
     monkeypatch.setattr(progress, "SHARE_NODES", 2)
