@@ -59,7 +59,7 @@ run: $(VENV)/.run
 	$(BIN)/treesync serve --demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 $(TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
