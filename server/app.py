@@ -26,6 +26,7 @@ from server.history import Histories
 from server.http import Doors, Operation
 from server.keys import Keys, fetcher
 from server.limits import Admission, Bounds, Rate
+from server.lists import Lists
 from server.members import Membership
 from server.metrics import Metrics
 from server.operations import Operations
@@ -38,6 +39,7 @@ from server.purge_job import purge_job
 from server.release import release
 from server.reports import Check, Reports
 from server.scheduler import Scheduler
+from server.search import Searches
 from server.settings import Settings, is_loopback
 from server.site import build_site
 from server.states import States
@@ -48,9 +50,11 @@ from server.trees import Trees
 from server.versions import Versions
 from sync.analytics import Analytics
 from sync.feeds import FeedReader
+from sync.hierarchy import Hierarchies
 from sync.hub import Hub
 from sync.personal_metrics import MetricsReader
 from sync.ports import Bus, Clock, Directory, Store
+from sync.search import Search
 from sync.structures import Structures
 from sync.templates import Templates
 
@@ -65,6 +69,8 @@ class Knowledge(NamedTuple):
     analytics: Analytics
     feeds: FeedReader
     metrics: MetricsReader
+    search: Search
+    hierarchies: Hierarchies
 
 
 class Foundation(NamedTuple):
@@ -162,6 +168,7 @@ class Application:
         states = States(self.hub, self.caches)
         self.operations = [
             *Trees(self.hub, self.directory, self.clock, settings.keep_addresses, states).operations(),
+            *Lists(self.directory, None if self.knowledge is None else self.knowledge.search).operations(),
             *Versions(self.hub, self.store).operations(),
             *Histories(self.hub, self.store, settings.keep_addresses).operations(),
             *Files(self.hub, self.directory, self.clock, settings.keep_addresses).operations(),
@@ -185,6 +192,7 @@ class Application:
             *ProgressReports(self.hub, known, self.caches, log).operations(),
             *AiReady(self.store, known.structures, self.clock).operations(),
             *Activity(self.hub, self.store, known.feeds, persons, keep).operations(),
+            *Searches(self.store, known.search, known.hierarchies).operations(),
             *PersonalMetrics(known.metrics, persons, self.caches, self.clock).operations(),
         ]
 

@@ -20,11 +20,14 @@ from storage.database import Database, DatabaseSettings
 from storage.directory import PostgresDirectory
 from storage.embedded import EmbeddedPostgres
 from storage.feeds import PostgresFeeds
+from storage.hierarchy import PostgresHierarchies
 from storage.instance_lock import InstanceLock
 from storage.job_store import PostgresJobStore
 from storage.migrate import migrate, verify
 from storage.personal_metrics import PostgresMetrics
 from storage.postgres import PostgresStore
+from storage.search import PostgresSearch
+from storage.search_jobs import search_jobs
 from storage.structure_jobs import structure_jobs
 from storage.structures import PostgresStructures
 from storage.templates import PostgresTemplates
@@ -49,10 +52,14 @@ async def opened(
         stack.push_async_callback(lock.close)
         await lock.take()
         companions: list[Companion] = [lock]
-        structures = PostgresStructures(database)
+        structures, search = PostgresStructures(database), PostgresSearch(database)
         scheduler: Scheduler | None = None
         if settings.jobs:
-            jobs = [*core_jobs(database, settings.activity_months), *structure_jobs(database, structures)]
+            jobs = [
+                *core_jobs(database, settings.activity_months),
+                *structure_jobs(database, structures),
+                *search_jobs(database, search),
+            ]
             scheduler = Scheduler(jobs, PostgresJobStore(database), clock, instance, log)
             # before the first row is written: a row on its way to the default partition is refused (23514) when the
             # partition it belongs to appears meanwhile
@@ -72,6 +79,8 @@ async def opened(
                 PostgresAnalytics(database),
                 PostgresFeeds(database),
                 PostgresMetrics(database),
+                search,
+                PostgresHierarchies(database),
             ),
         )
 
@@ -83,9 +92,11 @@ async def opened_scheduler(settings: Settings, clock: Clock) -> AsyncIterator[Sc
         await bring_up_to_date(dsn, migrating=settings.migrate_on_start)
         async with _pool(dsn, settings) as database:
             instance = f"by-hand-{clock.token(4)}"
+            structures, search = PostgresStructures(database), PostgresSearch(database)
             jobs = [
                 *core_jobs(database, settings.activity_months),
-                *structure_jobs(database, PostgresStructures(database)),
+                *structure_jobs(database, structures),
+                *search_jobs(database, search),
             ]
             scheduler = Scheduler(jobs, PostgresJobStore(database), clock, instance)
             hubs = partial(_lone_hub, settings, database, clock, instance)

@@ -1,9 +1,8 @@
-"""Trees over HTTP: make, list, read, change, throw away, edit."""
+"""Trees over HTTP: make, read, change, throw away, edit."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from functools import partial
 from typing import Any, NoReturn
 
@@ -11,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from server.addresses import Keep, kept
 from server.authors import author_of
-from server.bodies import EditRequest, NewTree, TreeChange, TreePage, TreeView
+from server.bodies import EditRequest, NewTree, TreeChange, TreeView
 from server.faults import TooLarge
 from server.http import Answer, Call, Operation, Parameter, parsed
 from server.states import States
@@ -21,7 +20,6 @@ from sync.creation import first_batch
 from sync.errors import Clash, Forbidden, Invalid, NotFound, TooMany, TreesyncError, Unavailable
 from sync.hub import Hub
 from sync.identity import Author, Identity, TreeKey
-from sync.listing import TreeFilter
 from sync.moments import Moment
 from sync.nodes import Details, first_canvas_state
 from sync.ops import Configure
@@ -31,9 +29,7 @@ from sync.protocol import Edit, Outcome, Result
 _ALL = "/api/v1/trees"
 _ONE = "/api/v1/trees/{tree}"
 EDIT_OPS = 10_000  # by HTTP (SEMANTICS 27); one on a socket has `limits.edit_ops`
-_PAGE, _PAGE_MOST = 50, 500
 _JUDGE_INLINE = 200  # nodes; 50 µs each. A larger tree is judged in a thread
-_MOST_NODES = 1_000_000  # a bound for the number that is asked for
 _TOKEN = 16  # hex characters: 64 random bits tell requests and epochs apart
 
 
@@ -62,23 +58,6 @@ class Trees:
                 takes=NewTree,
                 gives=TreeSummary,
                 status=201,
-            ),
-            Operation(
-                method="GET",
-                path=_ALL,
-                name="list_trees",
-                summary="The trees you may see, last updated first",
-                handle=self.page,
-                gives=TreePage,
-                query=(
-                    Parameter("limit", "integer", f"lines of a page, at most {_PAGE_MOST}", 1, _PAGE_MOST),
-                    Parameter("before", "string", "`next` of the page before"),
-                    Parameter("name", "string", "stands somewhere in the tree's name, in any case"),
-                    Parameter("template", "string", "`true`: templates alone; `false`: none"),
-                    Parameter("phase", "string", "`discovery_phase` of the tree"),
-                    Parameter("min_nodes", "integer", "so many nodes or more", 0, _MOST_NODES),
-                    Parameter("updated_since", "string", "an RFC 3339 time"),
-                ),
             ),
         ]
 
@@ -146,13 +125,6 @@ class Trees:
         key = await self._directory.create(call.identity, first, wanted.visibility, author)
         summary = await self._directory.summary(call.identity, key.tree)
         return Answer(summary, 201, {"Location": f"/api/v1/trees/{key.tree}"})
-
-    async def page(self, call: Call) -> Answer:
-        limit = call.number("limit", default=_PAGE, least=1, most=_PAGE_MOST) or _PAGE
-        before = call.request.query_params.get("before")
-        trees = await self._directory.trees(call.identity, limit=limit, before=before, only=_filter(call))
-        following = f"{trees[-1].updated_at}|{trees[-1].id}" if len(trees) == limit else None
-        return Answer(TreePage(trees=trees, next=following))
 
     async def read(self, call: Call) -> Answer:
         tree = call.tree
@@ -227,33 +199,6 @@ class Trees:
 
     def _author(self, call: Call, client: str) -> Author:
         return author_of(call, self._hub, self._keep, client)
-
-
-def _filter(call: Call) -> TreeFilter:
-    """Raises Invalid."""
-    asked = call.request.query_params
-    template, since = asked.get("template"), asked.get("updated_since")
-    if template not in (None, "true", "false"):
-        raise Invalid("`template` is true or false")
-    if any("\x00" in text for text in asked.values()):
-        raise Invalid("U+0000 stands in no tree")
-    return TreeFilter(
-        name=asked.get("name"),
-        is_template=None if template is None else template == "true",
-        phase=asked.get("phase"),
-        least_nodes=call.number("min_nodes", default=None, least=0, most=_MOST_NODES),
-        updated_since=None if since is None else _moment(since),
-    )
-
-
-def _moment(said: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None or not 1970 <= moment.year < 9999:  # nothing was updated before, and no zone overflows
-        raise Invalid("`updated_since` is an RFC 3339 time with its zone")
-    return moment
 
 
 def _fields(wanted: TreeChange) -> dict[str, Any]:

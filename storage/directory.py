@@ -6,21 +6,19 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import asyncpg
 import msgspec
 
 from storage.activity import log_of_tree
 from storage.commits import COMMIT, columns, in_order
-from storage.conflicts import END_OF_TIME, LARGEST, read_own, read_page
+from storage.conflicts import read_own, read_page
 from storage.database import Connection, Database
-from storage.json_values import rfc3339
+from storage.listing import read_summary, read_trees
 from storage.op_log import read_head
 from storage.trash import read_overdue, read_trash
 from storage.tree_rows import read_rights
-from sync.access import role_in
 from sync.activities import made_by, of_member
 from sync.conflict_records import ConflictRecord, OwnConflict
-from sync.errors import Invalid, NotFound, Unavailable
+from sync.errors import NotFound, Unavailable
 from sync.identity import Author, Identity, TreeKey
 from sync.listing import EVERY_TREE, TreeFilter
 from sync.ports import Batch, Rights, TreeSummary, Visibility
@@ -52,39 +50,6 @@ ON CONFLICT (tenant_id, tree_id, user_id) DO UPDATE SET role = excluded.role
 """
 DROP_MEMBER = "DELETE FROM tree_members WHERE tenant_id = $1 AND tree_id = $2 AND user_id = $3"
 
-SUMMARY = """
-SELECT t.id, t.name, t.description, t.discovery_phase, t.is_template, t.visibility, t.user_id, t.node_count,
-    t.created_at, t.updated_at, m.role
-FROM impact_trees AS t
-LEFT JOIN tree_members AS m ON m.tenant_id = t.tenant_id AND m.tree_id = t.id AND m.user_id = $2
-WHERE t.tenant_id = $1 AND t.deleted_at IS NULL
-"""
-# Each branch walks an index that ends in updated_hour and stops after a page, whatever else the tenant holds; the hour
-# changes once per hour, so that an edit leaves the indexes alone. `$3, $4` is the last line of the page before.
-_PAGE = """
-    AND ($6::text IS NULL OR position(lower($6) IN lower(name)) > 0) AND ($7::boolean IS NULL OR is_template = $7)
-    AND ($8::text IS NULL OR discovery_phase = $8) AND ($9::integer IS NULL OR node_count >= $9)
-    AND ($10::timestamptz IS NULL OR updated_at >= $10)
-    AND (updated_hour, updated_at, id) < (date_trunc('hour', $3::timestamptz, 'UTC'), $3, $4)
-    ORDER BY updated_hour DESC, updated_at DESC, id DESC LIMIT $5
-"""
-_OWN = f"SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL AND user_id = $2 {_PAGE}"  # noqa: S608
-_SHARED = f"SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL AND visibility <> 'private' {_PAGE}"  # noqa: S608
-_JOINED = f"""
-SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL
-    AND id IN (SELECT tree_id FROM tree_members WHERE tenant_id = $1 AND user_id = $2) {_PAGE}
-"""  # noqa: S608
-_ALL = f"SELECT * FROM impact_trees WHERE tenant_id = $1 AND deleted_at IS NULL {_PAGE}"  # noqa: S608
-_LINES = """
-SELECT DISTINCT ON (t.updated_at, t.id) t.id, t.name, t.description, t.discovery_phase, t.is_template, t.visibility,
-    t.user_id, t.node_count, t.created_at, t.updated_at, m.role
-FROM ({}) AS t
-LEFT JOIN tree_members AS m ON m.tenant_id = t.tenant_id AND m.tree_id = t.id AND m.user_id = $2
-ORDER BY t.updated_at DESC, t.id DESC LIMIT $5
-"""
-VISIBLE = _LINES.format(f"({_OWN}) UNION ALL ({_SHARED}) UNION ALL ({_JOINED})")
-VISIBLE_TO_ADMIN = _LINES.format(_ALL)
-
 
 class PostgresDirectory:
     """`sync.ports.Directory` over a Database."""
@@ -104,18 +69,13 @@ class PostgresDirectory:
     async def trees(
         self, identity: Identity, *, limit: int, before: str | None = None, only: TreeFilter = EVERY_TREE
     ) -> list[TreeSummary]:
-        wanted = (only.name, only.is_template, only.phase, only.least_nodes, only.updated_since)
-        moment, number = (END_OF_TIME, LARGEST) if before is None else _cursor(before)
-        statement = VISIBLE_TO_ADMIN if identity.role == "admin" else VISIBLE
         async with self._database.transaction(identity.tenant, readonly=True) as connection:
-            rows = await connection.fetch(statement, identity.tenant, identity.user, moment, number, limit, *wanted)
-        return [_summary(row, identity) for row in rows]
+            return await read_trees(connection, identity, limit=limit, before=before, only=only)
 
     async def summary(self, identity: Identity, tree: int) -> TreeSummary:
         async with self._database.transaction(identity.tenant, readonly=True) as connection:
-            row = await connection.fetchrow(f"{SUMMARY} AND t.id = $3", identity.tenant, identity.user, tree)
-        summary = _summary(row, identity) if row is not None else None
-        if summary is None or summary.role is None:
+            summary = await read_summary(connection, identity, tree)
+        if summary is None:
             raise NotFound("no such tree")
         return summary
 
@@ -205,37 +165,3 @@ async def make_tree(
 async def _admit(connection: Connection, identity: Identity) -> None:
     await connection.execute(ADMIT_TENANT, identity.tenant)
     await connection.execute(ADMIT_USER, identity.tenant, identity.user, identity.name, identity.email, identity.role)
-
-
-def _summary(row: asyncpg.Record, identity: Identity) -> TreeSummary:
-    rights = Rights(
-        version=0,
-        owner=row["user_id"],
-        visibility=row["visibility"],
-        members={identity.user: row["role"]} if row["role"] is not None else {},
-    )
-    return TreeSummary(
-        id=row["id"],
-        name=row["name"],
-        description=row["description"],
-        discovery_phase=row["discovery_phase"],
-        is_template=row["is_template"],
-        visibility=row["visibility"],
-        owner=row["user_id"],
-        role=role_in(rights, identity),
-        node_count=row["node_count"],
-        created_at=rfc3339(row["created_at"]),
-        updated_at=rfc3339(row["updated_at"]),
-    )
-
-
-def _cursor(before: str) -> tuple[datetime, int]:
-    """Raises Invalid."""
-    updated_at, _, number = before.rpartition("|")
-    try:
-        moment = datetime.fromisoformat(updated_at)
-        if moment.tzinfo is None or not number.isdecimal() or int(number) > LARGEST:
-            raise ValueError
-    except ValueError as error:
-        raise Invalid("`before` is `updated_at|id` of the last line of a page") from error
-    return moment, int(number)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from storage.memory import ActivityRow, MemoryDatabase
+from storage.memory_listing import is_wanted
 from storage.memory_rows import TreeRows, encoded, rfc3339
 from storage.memory_trash import overdue, trashed
 from sync.access import role_in
@@ -49,7 +50,8 @@ class MemoryDirectory:
     async def trees(
         self, identity: Identity, *, limit: int, before: str | None = None, only: TreeFilter = EVERY_TREE
     ) -> list[TreeSummary]:
-        found = [line for line in self._visible(identity) if _is_wanted(line, only)]
+        rows = self._database.trees
+        found = [one for one in self._visible(identity) if is_wanted(rows[TreeKey(identity.tenant, one.id)], one, only)]
         lines = sorted(found, key=_newest_first, reverse=True)
         if before is not None:
             last = _cursor(before)
@@ -178,13 +180,3 @@ def _cursor(before: str) -> tuple[str, int]:
     if not updated_at or not number.isdecimal():
         raise Invalid("`before` is `updated_at|id` of the last line of a page")
     return updated_at, int(number)
-
-
-def _is_wanted(line: TreeSummary, only: TreeFilter) -> bool:
-    return (
-        (only.name is None or only.name.lower() in line.name.lower())
-        and only.is_template in (None, line.is_template)
-        and only.phase in (None, line.discovery_phase)
-        and line.node_count >= (only.least_nodes or 0)
-        and (only.updated_since is None or datetime.fromisoformat(line.updated_at) >= only.updated_since)
-    )

@@ -143,7 +143,7 @@ def read_of(records: TreeRecords) -> Read:
         details=details,
         created_at=rfc3339(row["created_at"]),
         updated_at=rfc3339(row["updated_at"]),
-        nodes=[_node(node) for node in records.nodes],
+        nodes=[node_of(node) for node in records.nodes],
         connections=[_connection(one) for one in records.connections],
     )
     return Read(subject, _moments.decode(row["evolution"] or "[]"), _metrics_of(records))
@@ -161,7 +161,8 @@ def _metrics_of(records: TreeRecords) -> dict[str, Metrics]:
     return metrics
 
 
-def _node(row: asyncpg.Record) -> Node:
+def node_of(row: asyncpg.Record) -> Node:
+    """A row of tree_nodes without its seq and place on the canvas."""
     return Node(
         id=row["id"],
         parent=row["parent_id"],

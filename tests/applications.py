@@ -17,7 +17,9 @@ from storage.memory import MemoryDatabase, MemoryStore
 from storage.memory_analytics import MemoryAnalytics
 from storage.memory_directory import MemoryDirectory
 from storage.memory_feeds import MemoryFeeds
+from storage.memory_hierarchy import MemoryHierarchies
 from storage.memory_personal_metrics import MemoryMetrics
+from storage.memory_search import MemorySearch
 from storage.memory_structures import MemoryStructures
 from storage.memory_templates import MemoryTemplates
 from sync.errors import Unavailable
@@ -95,7 +97,15 @@ async def running(**settings: Any) -> AsyncIterator[Running]:
     templates = MemoryTemplates()
     structures = MemoryStructures(database, templates)
     analytics = MemoryAnalytics(database, structures)
-    knowledge = Knowledge(templates, structures, analytics, MemoryFeeds(database), MemoryMetrics(database))
+    knowledge = Knowledge(
+        templates,
+        structures,
+        analytics,
+        MemoryFeeds(database),
+        MemoryMetrics(database),
+        MemorySearch(database, templates),
+        MemoryHierarchies(database),
+    )
     foundation = Foundation(MemoryStore(database), MemoryDirectory(database), LocalBus(), check, knowledge=knowledge)
     app = Application(
         Settings(**wanted), foundation, clock=clock, secret=wanted["jwt_secret"], instance="i-test", log=log

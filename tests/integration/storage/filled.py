@@ -7,6 +7,7 @@ from itertools import count
 from storage.database import Database
 from storage.directory import PostgresDirectory
 from storage.postgres import PostgresStore
+from storage.search import PostgresSearch
 from storage.templates import PostgresTemplates
 from sync.identity import Identity, TreeKey
 from sync.node_templates import STANDARD
@@ -51,6 +52,7 @@ async def fill(database: Database) -> TreeKey:
     await store.keep_version(writer.key, TreeVersion(number=0, seq=1, epoch="e1", state=b"{}"))
     await store.log_activity(writer.key, author(), [ActivityEvent(id="ev-1", kind="node_viewed")])
     await PostgresTemplates(database).set_node_templates(writer.key.tenant, "ada", STANDARD)
+    await PostgresSearch(database).refresh(writer.key.tenant, everything=True)
     async with database.transaction(writer.key.tenant) as connection:
         for statement in (TERM, ROW):
             await connection.execute(statement, writer.key.tenant, writer.key.tree)

@@ -11,6 +11,10 @@ import asyncpg
 from sync.identity import TreeKey
 
 ROLES = ("treesync_app", "treesync_lister")
+GIVEN = """
+SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
 VERBS = ("select", "insert", "update", "delete")
 # none set, the empty one, another one, and what a careless hand may make of a name
 NAMINGS: tuple[str | None, ...] = (None, "", "somebody-else", "'", "%", "null", " {tenant}", "{tenant} ", "{tenant}\n")
@@ -45,6 +49,12 @@ async def open_cells(
     return found
 
 
+async def insertion(connection: asyncpg.Connection, table: str) -> str:
+    """The statement that makes a row again of what to_jsonb said of one; generated columns are not given."""
+    columns = await connection.fetchval(GIVEN, table)
+    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{table}, $1)"
+
+
 async def _reaches(connection: asyncpg.Connection, cell: Cell, tenant: str, sample: str) -> bool:
     transaction = connection.transaction()
     await transaction.start()
@@ -68,8 +78,7 @@ async def _touched(connection: asyncpg.Connection, cell: Cell, tenant: str, samp
         case "select":
             return bool(await connection.fetch(f"SELECT 1 FROM {where} LIMIT 1", tenant))
         case "insert":
-            insert = f"INSERT INTO {cell.table} SELECT * FROM jsonb_populate_record(NULL::{cell.table}, $1)"
-            await connection.execute(insert, sample)
+            await connection.execute(await insertion(connection, cell.table), sample)
             return True
         case "update":
             change = f"UPDATE {cell.table} SET tenant_id = tenant_id WHERE tenant_id = $1 RETURNING 1"

@@ -11,8 +11,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from storage import conflicts, directory, structures, trash, versions
+from storage import conflicts, structures, trash, versions
 from storage.database import Database
+from storage.listing import VISIBLE, VISIBLE_TO_ADMIN
 from tests.postgres_servers import PostgresServers, opened
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -51,7 +52,7 @@ FROM generate_series(1, 20000) AS n;
 ANALYZE;
 """
 _LATEST = [datetime(9999, 1, 1, tzinfo=UTC), 2**62]
-_NO_FILTER = [None, None, None, None, None]
+_LIST, _LIST_OF_ALL = VISIBLE.replace("{}", ""), VISIBLE_TO_ADMIN.replace("{}", "")  # without a filter
 _AGO = datetime.now(UTC) - timedelta(minutes=10 * 20_000 - 60)  # a handful of trees were last processed before
 
 # what PostgreSQL itself asks when a node or a tree is removed for good (manual, 5.5.5): the other side of a foreign key
@@ -67,10 +68,10 @@ OF_PARTITIONS = {
     "user_activities_of_tree": "tenant_id_tree_id_created_at_idx",
 }
 QUESTIONS: dict[str, tuple[Any, ...]] = {
-    "impact_trees_of_owner": (directory.VISIBLE, "many", "u3", *_LATEST, 20, *_NO_FILTER),
-    "impact_trees_shared": (directory.VISIBLE, "many", "u3", *_LATEST, 20, *_NO_FILTER),
-    "tree_members_of_user": (directory.VISIBLE, "many", "u3", *_LATEST, 20, *_NO_FILTER),
-    "impact_trees_of_tenant": (directory.VISIBLE_TO_ADMIN, "many", "u3", *_LATEST, 20, *_NO_FILTER),
+    "impact_trees_of_owner": (_LIST, "many", "u3", *_LATEST, 20),
+    "impact_trees_shared": (_LIST, "many", "u3", *_LATEST, 20),
+    "tree_members_of_user": (_LIST, "many", "u3", *_LATEST, 20),
+    "impact_trees_of_tenant": (_LIST_OF_ALL, "many", "u3", *_LATEST, 20),
     "impact_trees_unprocessed": (structures.CLAIM_OLD, "many", 100, "w", timedelta(minutes=15), 5_000, _AGO),
     "legacy_rows_of_tree": (_LEGACY, "many", 7),
     "tree_nodes_trash": (trash.PAGE, "many", 1, None, None, 50),

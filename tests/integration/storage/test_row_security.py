@@ -13,6 +13,7 @@ from storage.database import Database
 from sync.errors import NotFound
 from sync.identity import TreeKey
 from tests.integration.storage.filled import fill, new_tenant
+from tests.integration.storage.isolation import insertion
 from tests.postgres_servers import PostgresServer
 
 SCHEMA = (Path(__file__).parents[3] / "schema.sql").read_text()
@@ -127,6 +128,14 @@ async def test_keys_sort_by_byte(postgres_server: PostgresServer) -> None:
     assert await catalogue(postgres_server, COLLATIONS) == []
 
 
+async def _insertion(server: PostgresServer, table: str) -> str:
+    connection = await asyncpg.connect(server.shared)
+    try:
+        return await insertion(connection, table)
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize("tenant", [None, "", "somebody-else"])
 async def test_p10_nobody_reads_another_tenants_rows(postgres_database: Database, tenant: str | None) -> None:
     key = await fill(postgres_database)
@@ -147,7 +156,7 @@ async def test_p10_nobody_writes_into_another_tenant(
         [row] = await catalogue(
             postgres_server, f"SELECT to_jsonb(t)::text FROM {table} AS t WHERE tenant_id = $1 LIMIT 1", key.tenant
         )
-        insert = f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, $1)"
+        insert = await _insertion(postgres_server, table)
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
             await as_app(postgres_database, tenant, insert, row[0])
 
