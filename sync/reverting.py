@@ -211,25 +211,34 @@ class _Reverting:
                 yield
 
     def _kept(self, unwanted: dict[str, Life]) -> set[str]:
-        """What others have built on: something of theirs is in it or below it, which would go along."""
-        tree, kept = self._tree, set[str]()
-        built: dict[str, str] = {}  # node -> something of others' that lies below it
-        for below in _children_first(tree, unwanted):
-            other = built.get(below) if below in unwanted else below
-            parent = tree.nodes[below].node.parent
-            if other is not None and parent is not None and tree.node(below) is not None:
-                built[parent] = other
-        for node, life in unwanted.items():
-            if node not in built and not life.by:
-                continue
-            made = tree.nodes[built.get(node, node)].marks[CREATED]
-            by, seq = (life.by, life.seq) if life.by else (made.user, made.seq)
+        """What others need: they have changed it or joined it to something, or something of theirs is below it."""
+        tree = self._tree
+        needed: dict[str, tuple[str, int]] = {}  # by whom, since which seq
+        for node in _children_first(tree, unwanted):
+            held, life = tree.nodes[node], unwanted.get(node)
+            if life is None:
+                needed[node] = (held.marks[CREATED].user, held.marks[CREATED].seq)
+            elif life.by:
+                needed[node] = (life.by, life.seq)
+            elif (joined := self._joined_by_others(node)) is not None:
+                needed[node] = joined
+            if node in needed and held.node.parent is not None and held.deleted is None:
+                needed.setdefault(held.node.parent, needed[node])
+        kept = {node: needed[node] for node in unwanted if node in needed}
+        for node, (by, seq) in kept.items():
             self._plan.meets(node=node, path="node", by=by, seq=seq, kept=True, why="others have built on it")
-            for above in tree.ancestors(node):
-                if above in kept:
-                    break
-                kept.add(above)
-        return kept
+        return set(kept)
+
+    def _joined_by_others(self, node: str) -> tuple[str, int] | None:
+        """Who made a connection that begins or ends there and stays, and when."""
+        for connection_id in sorted(self._tree.touching(node)):
+            held, one = self._tree.connections[connection_id], self._unmaking.connections.get(connection_id)
+            if held.deleted is not None or (one is not None and _goes(one, held)):
+                continue
+            if one is not None and one.life is not None and one.life.by:
+                return one.life.by, one.life.seq
+            return held.marks[CREATED].user, held.marks[CREATED].seq
+        return None
 
     # ---- connections
 
@@ -260,6 +269,13 @@ class _Reverting:
             self._plan.ask(ops.Disconnect, connection=connection_id)
         fields = {"source": wanted.source, "target": wanted.target, "label": wanted.label}
         self._plan.ask(ops.Connect, connection=connection_id, **fields)
+
+
+def _goes(one: UnmadeConnection, held: HeldConnection) -> bool:
+    """Whether a connection that is there goes, or joins other things."""
+    if one.life is None:
+        return False
+    return not _joins_alike(one, held) if one.life.lives else not one.life.by
 
 
 def _joins_alike(one: UnmadeConnection, held: HeldConnection | None) -> bool:

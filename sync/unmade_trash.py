@@ -45,6 +45,17 @@ class Missed:
         self._rows.setdefault(thing, []).append(row)
         return True
 
+    def parts(self, row: LoggedOp, before: Before, deletes: set[int]) -> bool:
+        """Whether an op to be unmade parts what lies in the trash, by none of these `deletes`: where that is taken out
+        again, it lacks what nobody knows to have been there."""
+        if not isinstance(row.effect, effects.Disconnect) or not before.connections:
+            return False
+        held = before.connections[0][1]
+        if held is None or held.deleted is None or held.deleted in deletes:
+            return False
+        self._rows.setdefault(about(row.effect), []).append(row)
+        return True
+
     def taken_out(self, tree: Tree, row: LoggedOp) -> list[LoggedOp]:
         """Put into the trash what an op is about to take out of it and the tree lacks; answers those ops that were
         made upon it, which are missed no more."""

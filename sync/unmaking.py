@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from sync import effects
 from sync.apply import RESPACE, Stamp, apply
@@ -86,6 +87,7 @@ class Unmaking:
         self._tree = tree
         self._missed = Missed()
         self._left = [MOST_STEPS]
+        self._deletes: set[int] = set()
         self._takes: Callable[[LoggedOp], bool] = selection.takes
         self._respaced: dict[str | None, list[tuple[str, str]]] = {}  # parent -> (key before, key after)
 
@@ -107,7 +109,11 @@ class Unmaking:
         self._follow_respacing()
         unmade = self._takes(row)
         self.count += unmade
-        step = _Step(row.author.user, row.seq, unmade, row.effect, self._left)
+        if unmade and isinstance(effect, effects.Delete):
+            self._deletes.add(row.seq)
+        if unmade and self._missed.parts(row, before, self._deletes):
+            return
+        step = _Step(row.author.user, row.seq, unmade, row.effect, self._left, self._deletes)
         for node_id, held in reversed(dict(reversed(before.nodes)).items()):
             if unmade or node_id in self.nodes:
                 self._node(step, node_id, held, tree.nodes.get(node_id))
@@ -168,10 +174,14 @@ class Unmaking:
         if was is None or now is None:
             return
         old, new = was.connection, now.connection
-        if old.label != new.label and isinstance(step.effect, effects.Update):
+        if old.label != new.label:
             one.label = step.changed(one.label, old.label, new.label, None)
-        if not step.unmade:
+        if step.unmade:
+            return
+        if one.connection is None or isinstance(step.effect, effects.Connect | effects.Import):
             one.connection = now.connection
+        elif old.label != new.label:
+            one.connection = structs.replace(one.connection, label=new.label)
 
     def _details(self, step: _Step, was: HeldDetails, now: HeldDetails) -> None:
         for path, before, after in _differing(was.details, now.details, _TREE_FIELDS, ("canvas_state",)):
@@ -187,19 +197,24 @@ class _Step(msgspec.Struct, frozen=True):
     unmade: bool
     effect: effects.Effect
     left: list[int]
+    deletes: set[int]  # that are unmade: what they took, or came into the trash below it, would live
 
     def lived(
         self, life: Life | None, was: Held | HeldConnection | None, now: Held | HeldConnection | None
     ) -> Life | None:
         before, after = was is not None and was.deleted is None, now is not None and now.deleted is None
+        again = isinstance(self.effect, effects.Connect | effects.Import)  # the id of one that is gone is free
         if self.unmade:
-            if life is None and (before != after or was is None):
+            before = before or (was is not None and was.deleted in self.deletes)
+            if life is None and (was is None or now is None or was.deleted != now.deleted or again):
                 return Life(before, made=was is None)
             return life
         if life is not None:
             life.by, life.seq = self.user, self.seq
-            if before != after:
+            if before != after or isinstance(self.effect, effects.Disconnect):
                 life.lives = after
+            elif again and now is not None:
+                life.lives = after or now.deleted in self.deletes
         return life
 
     def changed(self, field: Field | None, was: Any, now: Any, delta: Delta | None) -> Field | None:

@@ -35,17 +35,6 @@ def carry_out(one: Grown, ops: list[Op], user: str = "ada") -> None:
         assert verdict.effect is not None, "nothing is planned that changes nothing"
 
 
-@pytest.mark.parametrize("part", range(10))
-def test_a_thousand_trees_are_restored_to_what_they_were(part: int) -> None:
-    """[HI12] Whatever happened since: content, placement in order, connections."""
-    for seed in range(part * 100, part * 100 + 100):
-        one = past.grown(seed)
-        seq = Random(seed).randrange(1, one.seq + 1)
-        restored(one, seq)
-        assert same_content(one.tree, past.at(one, seq)), seed
-        assert restored(one, seq).ops == []
-
-
 def test_a_tree_that_is_so_already_needs_no_op() -> None:
     one = past.grown(3)
     assert restored(one, one.seq).ops == []

@@ -10,37 +10,7 @@ from sync import unmade_text
 from sync.text import Delta, applied
 from sync.unmade_text import MOST_STEPS, Runs
 from sync.values import Refused
-
-
-class Characters:
-    """The same, one character at a time: (letter, here, kept)."""
-
-    def __init__(self, text: str) -> None:
-        self._letters = [(letter, True, True) for letter in text]
-
-    def change(self, delta: Delta, unmade: bool) -> None:
-        at = 0
-        for part in delta:
-            if isinstance(part, str):
-                at = self._place(at)
-                self._letters[at:at] = [(letter, True, not unmade) for letter in part]
-                at += len(part)
-                continue
-            for _ in range(abs(part)):
-                at = self._place(at)
-                letter, _, kept = self._letters[at]
-                if part < 0:
-                    self._letters[at] = (letter, False, kept and unmade)
-                at += 1
-
-    def _place(self, at: int) -> int:
-        """Behind what is here no more."""
-        while at < len(self._letters) and not self._letters[at][1]:
-            at += 1
-        return at
-
-    def text(self, which: int) -> str:
-        return "".join(one[0] for one in self._letters if one[which])
+from tests.never_made import Letters
 
 
 def drawn(chance: Random, length: int) -> Delta:
@@ -65,14 +35,14 @@ def test_a_text_is_what_its_characters_say(monkeypatch: pytest.MonkeyPatch, bloc
     for seed in range(300):
         chance = Random(seed)
         text = "".join(chance.choice("xyz") for _ in range(chance.randrange(12)))
-        runs, letters = Runs(text, [MOST_STEPS]), Characters(text)
+        runs, letters = Runs(text, [MOST_STEPS]), Letters(text)
         for _ in range(chance.randrange(1, 40)):
             delta, unmade = drawn(chance, len(text)), chance.random() < 0.5
             text = applied(text, delta)
             runs.change(delta, unmade)
             letters.change(delta, unmade)
-            assert letters.text(1) == text
-            assert runs.kept == letters.text(2), seed
+            assert letters.here == text
+            assert runs.kept == letters.kept, seed
 
 
 def test_a_text_of_many_pieces_is_not_walked_over_for_each() -> None:
