@@ -7,7 +7,8 @@ import { isFilled, missingOf } from "/page/templates.js";
 import { equal, json, test } from "/tests/testing.js";
 
 const SUMMARY = { total_nodes: 3, completion_rate: 0.5, complete: 1, in_progress: 1, not_started: 1 };
-const said = (tree, detail) => tree.dispatchEvent(new CustomEvent("progress", { detail: { summary: SUMMARY, ...detail } }));
+const said = (tree, detail) =>
+  tree.dispatchEvent(new CustomEvent("progress", { detail: { summary: SUMMARY, ...detail } }));
 
 test("[PG8] [PG9] what changed is kept beside what was told before; the whole puts all others at their beginning", () => {
   const tree = new EventTarget();
@@ -37,11 +38,14 @@ test("a leaf's ring shows the card, a branch's ring all of it and inside it the 
   fillCardRing(leaf, shown, false);
   fillCardRing(branch, shown, true);
   fillCardRing(unknown, null, true);
-  equal([leaf, branch].map((one) => one.getAttribute("aria-label")), [
-    "33 % complete",
-    "Branch 60 % complete, this card 33 %",
-  ]);
-  equal([leaf, branch, unknown].map((one) => one.hidden), [false, false, true]);
+  equal(
+    [leaf, branch].map((one) => one.getAttribute("aria-label")),
+    ["33 % complete", "Branch 60 % complete, this card 33 %"],
+  );
+  equal(
+    [leaf, branch, unknown].map((one) => one.hidden),
+    [false, false, true],
+  );
   equal([leaf.style.getPropertyValue("--share"), branch.style.getPropertyValue("--share")], ["0.33", "0.6"]);
   fillCardRing(leaf, { completion: 1, branch_completion: 1 }, false);
   equal([...leaf.classList].sort(), ["ring", "whole"]);
@@ -50,7 +54,12 @@ test("a leaf's ring shows the card, a branch's ring all of it and inside it the 
 test("[PG1] [PG3] a tenant's own fields take the place of the standard ones, and are filled by the server's rule", async () => {
   const { choices, kinds } = await json("/vectors/filled.json");
   const before = structuredClone(TYPES.metric.fields);
-  const fields = Object.keys(kinds).map((kind) => ({ name: `a_${kind}`, label: kind, kind, ...(kind === "choice" && { choices }) }));
+  const fields = Object.keys(kinds).map((kind) => ({
+    name: `a_${kind}`,
+    label: kind,
+    kind,
+    ...(kind === "choice" && { choices }),
+  }));
   adopt({ metric: { meaning: "", fields }, unheard_of: { meaning: "", fields: [] } });
   const known = Object.fromEntries(TYPES.metric.fields.map((field) => [field.key, field]));
   for (const [kind, { filled, empty }] of Object.entries(kinds)) {
@@ -58,6 +67,11 @@ test("[PG1] [PG3] a tenant's own fields take the place of the standard ones, and
     equal([filled.filter((one) => !right(one)), empty.filter(right)], [[], []], kind);
   }
   const missing = missingOf({ type: "metric", template_data: { a_text: "x", completion_status: "complete" } });
-  equal(missing.map(({ key }) => key), Object.keys(kinds).slice(1).map((kind) => `a_${kind}`));
+  equal(
+    missing.map(({ key }) => key),
+    Object.keys(kinds)
+      .slice(1)
+      .map((kind) => `a_${kind}`),
+  );
   TYPES.metric.fields = before;
 });

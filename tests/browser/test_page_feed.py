@@ -63,8 +63,9 @@ async def test_the_feed_is_of_a_person_or_a_card_where_that_is_asked(stage: Stag
     await expect(entries.first).to_contain_text("Bo Diddley")
     await ada.card("keep").click()
     await expect(feed.get_by_label("Only “Churn rate”")).to_be_checked()
-    await feed.get_by_role("button", name="Close the activity").click()
+    await feed.get_by_label("Of whom").press("Escape")
     await expect(feed).to_be_hidden()
+    await expect(ada.page.get_by_role("button", name="Activity", exact=True)).to_be_focused()
 
 
 async def scroll_down(page: Page) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.stage import Stage
+from tests.browser.test_accessibility import at_rest, faults
 from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
@@ -45,6 +46,8 @@ async def test_a_dropped_file_is_shown_before_it_becomes_a_tree(stage: Stage, vi
     await expect(dialog.get_by_label("What it will be")).to_contain_text("2 nodes on 2 levels")
     await expect(dialog.get_by_label("Name of the new tree")).to_have_value("Plan")
     assert len(await listed(stage)) == before, "nothing is made yet"
+    await at_rest(ada)
+    assert await faults(ada.page) == []
     await ada.shot("import")
     await dialog.get_by_label("Name of the new tree").fill("Plan of the year")
     await dialog.get_by_role("button", name="Make this tree").click()
@@ -85,6 +88,8 @@ async def test_what_goes_out_by_the_menu_comes_in_again(stage: Stage, visitors: 
     await ada.page.get_by_role("button", name="More").press("Enter")
     menu = ada.page.get_by_role("menu")
     await expect(menu.get_by_role("menuitem", name="Dashboard")).to_be_focused()
+    await at_rest(ada)
+    assert await faults(ada.page) == []
     await ada.page.keyboard.press("ArrowUp")
     await expect(menu.get_by_role("menuitem", name=re.compile("^CSV"))).to_be_focused()
     async with ada.page.expect_download() as waiting:

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.stage import Node, Stage
+from tests.browser.test_accessibility import at_rest, faults
 from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
@@ -64,6 +65,8 @@ async def test_the_tree_is_broken_down_by_status_and_branch(stage: Stage, visito
     await button.press("Enter")
     breakdown = ada.page.get_by_role("region", name="How far the tree is")
     await expect(breakdown.get_by_role("listitem")).to_have_text(["Complete1", "Not started2"])
+    await at_rest(ada)
+    assert await faults(ada.page) == []
     await ada.shot("progress-breakdown")
     await breakdown.get_by_role("button", name=re.compile("^100 % complete Churn")).click()
     await expect(breakdown).to_be_hidden()

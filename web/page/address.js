@@ -20,7 +20,9 @@ export function goToView(name) {
 export function onView(told) {
   const tell = () => told(viewInAddress());
   for (const name of ["view", "popstate"]) addEventListener(name, tell);
-  addEventListener("hashchange", () => (new URLSearchParams(location.hash.slice(1)).has("tree") ? location.reload() : tell()));
+  addEventListener("hashchange", () =>
+    new URLSearchParams(location.hash.slice(1)).has("tree") ? location.reload() : tell(),
+  );
   tell();
 }
 

@@ -42,7 +42,11 @@ export class Chart {
     if (!width) return;
     const { dates, lines } = this.#given;
     const days = dates.map((date) => Date.parse(`${date}T00:00:00`) / 1000);
-    this.#plot = new uPlot(this.#options(width), [days, ...lines.map(({ values, bars }) => (bars ? values.map((one) => one || null) : values))], this.#place);
+    this.#plot = new uPlot(
+      this.#options(width),
+      [days, ...lines.map(({ values, bars }) => (bars ? values.map((one) => one || null) : values))],
+      this.#place,
+    );
   }
 
   stop() {
@@ -59,7 +63,12 @@ export class Chart {
   #options(width) {
     const { lines, say, unit, dates } = this.#given;
     const colour = resolver(this.#place);
-    const axis = { stroke: colour("--quiet"), font: FONT, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour("--quiet"),
+      font: FONT,
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
     return {
       width,
       height: HEIGHT,
@@ -70,7 +79,11 @@ export class Chart {
       },
       axes: [
         { ...axis, grid: { show: false }, space: 70, size: 34, values: (_plot, ticks) => ticks.map(dayInWords) },
-        { ...axis, size: 40, values: (_plot, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? `${tick}${unit}` : "")) },
+        {
+          ...axis,
+          size: 40,
+          values: (_plot, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? `${tick}${unit}` : "")),
+        },
       ],
       cursor: { y: false, points: { size: 7 } },
       legend: { live: true },
@@ -110,13 +123,18 @@ function resolver(place) {
 
 const faint = (colour) => colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.12)");
 
-const dayInWords = (seconds) =>
-  new Date(seconds * 1000).toLocaleDateString("en", { day: "numeric", month: "short" });
+const dayInWords = (seconds) => new Date(seconds * 1000).toLocaleDateString("en", { day: "numeric", month: "short" });
 
 function table({ title, dates, lines, say }) {
   const head = made("tr", {}, made("th", {}, "Day"), ...lines.map(({ label }) => made("th", {}, label)));
   const rows = dates.map((date, at) =>
     made("tr", {}, made("th", {}, date), ...lines.map(({ values }) => made("td", {}, say(values[at] ?? 0)))),
   );
-  return made("table", { className: "visually-hidden" }, made("caption", {}, title), made("thead", {}, head), made("tbody", {}, ...rows));
+  return made(
+    "table",
+    { className: "visually-hidden" },
+    made("caption", {}, title),
+    made("thead", {}, head),
+    made("tbody", {}, ...rows),
+  );
 }

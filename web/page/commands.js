@@ -96,11 +96,7 @@ export class Commands {
   connect() {
     const from = this.#selection;
     if (from)
-      this.#finder.open(
-        "Connect to…",
-        (id) => this.#edits.connect(from, id),
-        { fits: (node) => node.id !== from },
-      );
+      this.#finder.open("Connect to…", (id) => this.#edits.connect(from, id), { fits: (node) => node.id !== from });
   }
 
   moveBelow() {

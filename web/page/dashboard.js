@@ -25,7 +25,9 @@ export class Dashboard {
   constructor(desk) {
     this.#desk = desk;
     this.#range.replaceChildren(
-      ...RANGES.map((days) => made("option", { value: days, selected: days === 30 }, days === 365 ? "A year" : `${days} days`)),
+      ...RANGES.map((days) =>
+        made("option", { value: days, selected: days === 30 }, days === 365 ? "A year" : `${days} days`),
+      ),
     );
     this.#range.onchange = () => this.#load();
     byId("close-dashboard").onclick = () => goToView(null);
@@ -80,7 +82,8 @@ export class Dashboard {
     } catch (error) {
       if (turn !== this.#turn) return;
       this.#isStale = true;
-      const why = error.name === "RequestFailed" ? failureInWords(error) : "This needs the network; try again when it is back.";
+      const why =
+        error.name === "RequestFailed" ? failureInWords(error) : "This needs the network; try again when it is back.";
       this.#body.replaceChildren(made("p", { className: "none", role: "status" }, why));
     }
   }
@@ -101,7 +104,9 @@ export class Dashboard {
       new Chart({
         title: "Time spent",
         dates,
-        lines: [{ label: "Hours", colour: "--accent", values: values("active_ms").map((ms) => ms / HOUR_MS), bars: true }],
+        lines: [
+          { label: "Hours", colour: "--accent", values: values("active_ms").map((ms) => ms / HOUR_MS), bars: true },
+        ],
         say: (hours) => timeInWords(hours * HOUR_MS),
         unit: " h",
       }),
@@ -113,7 +118,12 @@ export class Dashboard {
       made(
         "div",
         { className: "dashboard-columns" },
-        part("Trees", rows.size ? made("ul", { className: "dashboard-trees" }, ...[...rows.values()].map(({ row }) => row)) : none("No trees yet.")),
+        part(
+          "Trees",
+          rows.size
+            ? made("ul", { className: "dashboard-trees" }, ...[...rows.values()].map(({ row }) => row))
+            : none("No trees yet."),
+        ),
         part("Kinds of nodes in your trees", types(analytics.node_type_distribution)),
       ),
     );
@@ -155,7 +165,9 @@ function tiles(totals, analytics) {
     [String(analytics.total_trees), analytics.total_trees === 1 ? "tree of yours" : "trees of yours"],
     [analytics.average_nodes_per_tree.toLocaleString("en", { maximumFractionDigits: 1 }), "nodes a tree"],
   ];
-  const items = shown.map(([value, label]) => made("div", { className: "tile" }, made("dt", {}, label), made("dd", {}, value)));
+  const items = shown.map(([value, label]) =>
+    made("div", { className: "tile" }, made("dt", {}, label), made("dd", {}, value)),
+  );
   return made("dl", { className: "tiles" }, ...items);
 }
 

@@ -18,7 +18,9 @@ export async function exportTree(desk, format) {
     const { content, name } = await client.download(`/trees/${tree.number}/export?format=${format}`);
     const waiting = tree.queue.length;
     save(content, name ?? `tree-${tree.number}.${format}`);
-    const without = waiting ? ` ${plural(waiting, "change")} that the server does not have yet ${waiting === 1 ? "is" : "are"} not in it.` : "";
+    const without = waiting
+      ? ` ${plural(waiting, "change")} that the server does not have yet ${waiting === 1 ? "is" : "are"} not in it.`
+      : "";
     desk.say(`Exported as ${name ?? format}.${without}`);
   } catch (error) {
     desk.say(`Not exported. ${failureInWords(error)}`, "refused");

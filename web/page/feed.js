@@ -35,6 +35,11 @@ export class Feed {
     this.#node.onchange = () => this.#filterByNode();
     this.#news.onclick = () => this.#list.parentElement.scrollTo({ top: 0, behavior: "smooth" });
     byId("close-feed").onclick = () => this.toggle();
+    this.#panel.onkeydown = (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.toggle();
+    };
     desk.tree.addEventListener("change", ({ detail }) => detail.ops.length && this.#soon());
     desk.client.addEventListener("state", () => this.isOpen && desk.client.state === "online" && this.#renew());
     desk.addEventListener("selection", () => this.#offerNode());
@@ -161,7 +166,8 @@ export class Feed {
     const height = frame.scrollHeight;
     this.#list.replaceChildren(...(rows.length ? rows : [made("li", { className: "none" }, this.#nothing())]));
     if (frame.scrollTop > TOP) frame.scrollTop += frame.scrollHeight - height;
-    if (focused) this.#list.querySelector(`[data-entry="${CSS.escape(focused)}"] button`)?.focus({ preventScroll: true });
+    if (focused)
+      this.#list.querySelector(`[data-entry="${CSS.escape(focused)}"] button`)?.focus({ preventScroll: true });
     this.#end.hidden = !hasMore;
   }
 

@@ -14,7 +14,8 @@ export class FeedPages {
   /** @param {(method: string, path: string) => Promise<any>} request @param {{ tree: number, node?: string | null, user?: string | null }} which */
   constructor(request, { tree, node = null, user = null }) {
     this.#request = request;
-    const base = node === null ? `/trees/${tree}/activity` : `/trees/${tree}/nodes/${encodeURIComponent(node)}/activity`;
+    const base =
+      node === null ? `/trees/${tree}/activity` : `/trees/${tree}/nodes/${encodeURIComponent(node)}/activity`;
     this.#path = (more) => `${base}?${new URLSearchParams({ limit: PAGE, ...(user !== null && { user }), ...more })}`;
   }
 

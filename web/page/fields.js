@@ -138,7 +138,11 @@ function list(desk, edits, id, path, _spec, name) {
     if (document.activeElement !== field) field.value = lines(read(desk.view.nodes.get(id), path));
     if (field.isConnected) grow(field);
   };
-  const items = () => field.value.split("\n").map((one) => one.trim()).filter(Boolean);
+  const items = () =>
+    field.value
+      .split("\n")
+      .map((one) => one.trim())
+      .filter(Boolean);
   field.oninput = () => grow(field);
   return whole(desk, edits, id, path, field, show, () => (items().length ? items() : null));
 }

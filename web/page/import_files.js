@@ -2,7 +2,15 @@
 
 import { plural } from "./words.js";
 
-const SUFFIXES = { json: "json", md: "markdown", markdown: "markdown", txt: "markdown", opml: "opml", xml: "opml", csv: "csv" };
+const SUFFIXES = {
+  json: "json",
+  md: "markdown",
+  markdown: "markdown",
+  txt: "markdown",
+  opml: "opml",
+  xml: "opml",
+  csv: "csv",
+};
 const KINDS = { "application/json": "json", "text/markdown": "markdown", "text/x-opml": "opml", "text/csv": "csv" };
 
 /** What is kept of a tree in each kind of file, where that is not all of it. */
@@ -10,7 +18,8 @@ export const HOLDS = {
   json: "",
   opml: "An outline from another program: types follow from the depth where the file names none.",
   csv: "A table holds the nodes; connections between them are not in it.",
-  markdown: "An outline holds titles, types, descriptions and hierarchy; types follow from the depth where it names none.",
+  markdown:
+    "An outline holds titles, types, descriptions and hierarchy; types follow from the depth where it names none.",
 };
 
 export const TAKEN = "JSON, Markdown, OPML or CSV";
@@ -22,10 +31,13 @@ export const ACCEPTED = ".json,.md,.markdown,.txt,.opml,.xml,.csv";
 export function recognised(file, mostBytes) {
   const suffix = /\.([^.]+)$/.exec(file.name)?.[1].toLowerCase();
   const format = SUFFIXES[suffix] ?? KINDS[file.type];
-  if (!format) return { why: `“${file.name}” is not a kind of file that holds a tree. A tree can be made of ${TAKEN}.` };
+  if (!format)
+    return { why: `“${file.name}” is not a kind of file that holds a tree. A tree can be made of ${TAKEN}.` };
   if (file.size === 0) return { why: `“${file.name}” is empty.` };
   if (file.size > mostBytes)
-    return { why: `“${file.name}” has ${sizeInWords(file.size)}; a file of at most ${sizeInWords(mostBytes)} can be taken.` };
+    return {
+      why: `“${file.name}” has ${sizeInWords(file.size)}; a file of at most ${sizeInWords(mostBytes)} can be taken.`,
+    };
   return { format };
 }
 
@@ -35,7 +47,8 @@ export function fileOf(dropped) {
   if (entries.some((item) => item.webkitGetAsEntry?.()?.isDirectory))
     return { why: `A folder can not become a tree. Drop one file: ${TAKEN}.` };
   const { files } = dropped;
-  if (files.length > 1) return { why: `${plural(files.length, "file")} at once can not become a tree. Drop them one by one.` };
+  if (files.length > 1)
+    return { why: `${plural(files.length, "file")} at once can not become a tree. Drop them one by one.` };
   return files.length ? { file: files[0] } : { why: `That is not a file. A tree can be made of ${TAKEN}.` };
 }
 

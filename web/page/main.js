@@ -79,7 +79,8 @@ function show(client, tree, node) {
   new StatusBar(desk, { showConflicts: () => inbox.open() });
   new Toolbar(desk, canvas, commands);
   new TreeProgress(desk, desk.progress);
-  desk.templates.load();
+  // the whole is told anew where the tenant has other fields now
+  desk.progress.addEventListener("change", ({ detail }) => detail.nodes === null && desk.templates.load());
   new Trees(desk, edits, leaveFor);
   new Dashboard(desk);
   offerMore(desk, new Importer(desk, leaveFor));

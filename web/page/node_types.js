@@ -100,7 +100,15 @@ export const TYPES = {
 };
 
 // The server's kinds of fields as those of this page.
-const KINDS = { text: "line", long_text: "area", list: "list", number: "number", choice: "choice", date: "date", flag: "flag" };
+const KINDS = {
+  text: "line",
+  long_text: "area",
+  list: "list",
+  number: "number",
+  choice: "choice",
+  date: "date",
+  flag: "flag",
+};
 
 /** Take the server's templates in place of those above; a status stands below the fields of every type. */
 export function adopt(templates) {

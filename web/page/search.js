@@ -58,7 +58,8 @@ export class Search extends EventTarget {
     const found = fresh.map((hit) => ({ element: hitRow(hit, hit.tree === number), take: () => this.#go(hit) }));
     if (this.#next !== null) found.push({ element: moreRow(), take: () => this.#read(this.#next), stays: true });
     const elements = found.map(({ element }) => element);
-    if (elements.length || this.#note) elements.unshift(made("li", { className: "found-title", role: "presentation" }, "In texts and other trees"));
+    if (elements.length || this.#note)
+      elements.unshift(made("li", { className: "found-title", role: "presentation" }, "In texts and other trees"));
     if (this.#note) elements.push(made("li", { className: "none", role: "presentation" }, this.#note));
     return { found, elements };
   }
@@ -75,7 +76,8 @@ export class Search extends EventTarget {
     } catch (error) {
       if (turn !== this.#turn) return;
       if (after === null) this.#hits = [];
-      this.#note = error.status === 0 ? "Texts and other trees can be searched when the network is back." : failureInWords(error);
+      this.#note =
+        error.status === 0 ? "Texts and other trees can be searched when the network is back." : failureInWords(error);
     }
     this.dispatchEvent(new Event("change"));
   }

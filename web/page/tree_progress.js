@@ -54,7 +54,12 @@ export class TreeProgress {
   #show() {
     const { summary, domains, mine } = this.#progress;
     const focused = document.activeElement?.dataset.node;
-    this.#breakdown.replaceChildren(this.#head(summary), ...shares(summary), this.#domains([...domains.values()]), allMine(mine));
+    this.#breakdown.replaceChildren(
+      this.#head(summary),
+      ...shares(summary),
+      this.#domains([...domains.values()]),
+      allMine(mine),
+    );
     if (focused) this.#breakdown.querySelector(`[data-node="${CSS.escape(focused)}"]`)?.focus();
   }
 
