@@ -17,7 +17,8 @@ from tests.soak.slope import slope
 from tests.soak.stack import peopled, stacked
 from tests.soak.watch import Series, Watch
 
-WARM_UP_MINUTES = 6.0  # until every busy room keeps as much of its newest history as it ever will
+# until every busy room keeps as much of its newest history as it ever will, and the heap has the holes it will have
+WARM_UP_MINUTES = 25.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     warm_up = 60.0 * min(WARM_UP_MINUTES, asked.minutes / 3)
     asked.out.mkdir(parents=True, exist_ok=True)
+    for old in asked.out.glob("server-*.jsonl"):
+        old.unlink()
     watch, counted = asyncio.run(_run(asked))
     (asked.out / "samples.svg").write_text(svg(list(watch.series.values()), warm_up), encoding="utf-8")
     print(
@@ -41,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _run(asked: argparse.Namespace) -> tuple[Watch, Counter[str]]:
-    async with stacked(asked.instances) as stack:
+    async with stacked(asked.out.resolve(), asked.instances) as stack:
         watch = Watch(stack.instances, stack.dsn, asked.out / "samples.csv")
         async with peopled(stack, asked.people, asked.seed) as counted:
             await watch.run(asked.minutes * 60)

@@ -61,8 +61,8 @@ def token_of(user: str) -> Callable[[], Awaitable[str]]:
 
 
 @asynccontextmanager
-async def stacked(instances: int = 2) -> AsyncIterator[Stack]:
-    """Everything started and furnished; ended afterwards."""
+async def stacked(weights: Path, instances: int = 2) -> AsyncIterator[Stack]:
+    """Everything started and furnished; ended afterwards. `weights` is the folder for what each server weighs."""
     folder = Path(tempfile.mkdtemp(prefix="treesync-soak-"))
     os.chmod(folder, 0o755)  # the database's own account must reach its folder
     async with AsyncExitStack() as stack:
@@ -75,8 +75,9 @@ async def stacked(instances: int = 2) -> AsyncIterator[Stack]:
         # each its own pool: the database's place is a Unix socket, which asyncpg takes as a host
         environment = {"DATABASE_URL": postgres.dsn(), "REDIS_URL": redis.url, "LOG_LEVEL": "warning"}
         serving = []
-        for _ in range(instances):
-            serve = treesync("serve", directory=folder, port=free_port(), **environment)
+        for number in range(1, instances + 1):
+            environment["WEIGHED"] = str(weights / f"server-{number}.jsonl")
+            serve = treesync("serve", directory=folder, port=free_port(), module="tests.soak.weighed", **environment)
             serving.append(await stack.enter_async_context(serve))
         for command in serving:
             await command.until_ready(READY_SECONDS)

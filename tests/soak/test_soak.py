@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from pathlib import Path
 from random import Random
@@ -65,7 +66,7 @@ def test_the_picture_is_made_of_every_series() -> None:
 
 
 async def test_people_work_and_are_looked_at(tmp_path: Path) -> None:
-    async with stacked(instances=1) as stack:
+    async with stacked(tmp_path, instances=1) as stack:
         watch = Watch(stack.instances, stack.dsn, tmp_path / "samples.csv")
         async with peopled(stack, 12, seed=1) as counted:
             async with asyncio.timeout(60):
@@ -76,3 +77,6 @@ async def test_people_work_and_are_looked_at(tmp_path: Path) -> None:
     assert watch.series["database connections"].samples[-1][1] > 0
     rows = (tmp_path / "samples.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + len(watch.series["server 1 memory"].samples)
+    weight = json.loads((tmp_path / "server-1.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert weight["blocks"] > 10_000
+    assert weight["types"]["builtins.dict"] > 100
