@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 import uvloop
 
-from benchmarks import hot_path, opening, replay, scenarios, structures, text
+from benchmarks import hot_path, lists, opening, replay, scenarios, structures, text
 from benchmarks.figures import percentile, spread
 from benchmarks.machine import postgres, redis, relay, treesync
 from benchmarks.results import Figure, Measured
@@ -19,6 +19,7 @@ from benchmarks.results import Figure, Measured
 MEMORY_ROUNDS = 3  # each with a server of its own; they differ by a hundredth
 
 STRUCTURE_ROUNDS = 2  # half a minute each
+LIST_ROUNDS = 2  # a minute each, behind the minutes that 100,000 trees take to be made
 
 
 def b1(rounds: int, seconds: float) -> Measured:
@@ -224,6 +225,12 @@ def b11(rounds: int, seconds: float) -> Measured:
     )
 
 
+def b12(rounds: int, seconds: float) -> Measured:
+    """Lists, search, progress and history among 100,000 trees."""
+    return lists.b12(max(min(rounds // 2, LIST_ROUNDS), 1), seconds)
+
+
 BUDGETS: dict[str, Callable[[int, float], Measured]] = {
     "B1": b1, "B2": b2, "B3": b3, "B4": b4, "B5": b5, "B6": b6, "B7": b7, "B8": b8, "B9": b9, "B10": b10, "B11": b11,
+    "B12": b12,
 }  # fmt: skip

@@ -14,7 +14,7 @@ _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 
 # heading -> the topics under it
 HEADINGS = {
-    "Budgets": ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11"),
+    "Budgets": ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12"),
     "A thousand users": ("users",),
     "Reads at hand": ("reads",),
     "Cost of an edit": ("costs",),
