@@ -137,6 +137,16 @@ export function newId(): string;
 /** Where a caret at UTF-16 offset `at` of `text` stands after someone's delta. */
 export function caretAfter(text: string, delta: Delta, at: number): number;
 
+/** What people look at: clicks, views, time per node. Counted for themselves, told to nobody else. */
+export interface Interactions {
+  /** `kind` is of small letters, digits and `_`, none that the server itself records. */
+  add(kind: string, event?: { node?: string; duration_ms?: number; data?: Record<string, unknown> }): void;
+  /** Put away what was not sent yet, so that it outlives the page. */
+  keep(): void;
+  /** Send all there is now; resolves to whether nothing waits any more. */
+  send(): Promise<boolean>;
+}
+
 /** A moment in a tree's history. */
 export type Moment = { version: number } | { seq: number } | { at: string };
 
@@ -266,6 +276,8 @@ export class Tree extends EventTarget {
   trash(): Promise<TrashEntry[]>;
   /** Versions, what changed, and going back: by HTTP, so it rejects with RequestFailed. */
   readonly history: History;
+  /** What a person did that changes nothing: told in batches, kept until it is stored. */
+  readonly interactions: Interactions;
   /** Give up what the server refused; answers those ops. */
   discard(): Record<string, unknown>[];
   /** The queue as a file's content, for when it can be sent no more. */

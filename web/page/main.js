@@ -2,6 +2,7 @@
 
 import { connect } from "../treesync.js";
 import { goToView, leaveFor } from "./address.js";
+import { Attention } from "./attention.js";
 import { Canvas } from "./canvas.js";
 import { Commands } from "./commands.js";
 import { ConflictInbox } from "./conflicts.js";
@@ -83,6 +84,7 @@ function show(client, tree, node) {
   desk.progress.addEventListener("change", ({ detail }) => detail.nodes === null && desk.templates.load());
   new Trees(desk, edits, leaveFor);
   new Dashboard(desk);
+  new Attention(desk);
   offerMore(desk, new Importer(desk, leaveFor));
   canvas.frame.addEventListener("add-child", () => commands.addChild());
   byId("show-conflicts").onclick = () => inbox.open();

@@ -5,6 +5,7 @@ import { OpenTree } from "./core.js";
 import { Editing } from "./editing.js";
 import { Entry } from "./entry.js";
 import { History } from "./history.js";
+import { Interactions } from "./interactions.js";
 import { Keeping } from "./keeping.js";
 import { refusalOf } from "./refusal.js";
 import { Report } from "./report.js";
@@ -18,6 +19,8 @@ export class Tree extends Editing {
   number;
   /** What was, and going back to it. */
   history;
+  /** What a person did that changes nothing. */
+  interactions;
   #host;
   #core;
   #keeping;
@@ -36,6 +39,7 @@ export class Tree extends Editing {
     this.number = number;
     this.#host = host;
     this.history = new History(number, (method, path, body) => host.request(method, path, body));
+    this.interactions = new Interactions(number, host);
     this.#core = new OpenTree(number, this.#outside());
     this.#keeping = new Keeping(this.#core, number, host, {
       unkept: (entries, why) => this.#unkept(entries, why),
@@ -199,6 +203,7 @@ export class Tree extends Editing {
     clearTimeout(this.#presenceTimer);
     this.#core.close();
     this.#keeping.close();
+    this.interactions.close();
     this.#host.closed(this.number);
   }
 
@@ -305,6 +310,7 @@ export class Tree extends Editing {
   }
 
   #settleOpened() {
+    if (!this.#isOpened) this.interactions.begin();
     this.#isOpened = true;
     this.#opening.resolve(this);
   }
@@ -329,6 +335,7 @@ export class Tree extends Editing {
 
   #gone(error) {
     this.#inbox.lost();
+    this.interactions.close();
     const { unanswered, refused } = this.#core.queue;
     if (unanswered.length + refused.length)
       this.#settleOpened(); // to be looked at, and taken out as a file
