@@ -2,98 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import expect
 
+from tests.browser.looking_back import BEFORE, WIDE, historian, lived
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import PHONE, at_rest, faults
-from tests.browser.visitors import Visitor, Visitors
+from tests.browser.visitors import Visitors
 
 pytestmark = pytest.mark.browser
 
 ANSWERED_NO = "Failed to load resource"  # Chromium itself says that of every answer that is a refusal
-WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
-BEFORE = "People who stay for a year tell others about the boxes they cook."
-AFTER = "People who stay for two years tell their friends about the boxes they cook."
-
-
-@dataclass
-class Life:
-    """A tree that is edited over HTTP. Its first change is that it was made."""
-
-    stage: Stage
-    tree: int
-    _counts: dict[str, int] = field(default_factory=dict)
-
-    async def edit(self, user: str, **op: Any) -> None:
-        count = self._counts[user] = self._counts.get(user, 0) + 1
-        base = (await self.stage.ask("GET", f"/api/v1/trees/{self.tree}"))["position"]["seq"]
-        body = {"client_id": f"{user}-by-http", "ops": [op | {"n": count, "base": base}]}
-        outcome = await self.stage.ask("POST", f"/api/v1/trees/{self.tree}/edits", body, user=user)
-        assert [result["status"] for result in outcome["results"]] == ["applied"], outcome
-
-    async def keep(self, name: str, user: str = "ada") -> None:
-        await self.stage.ask("POST", f"/api/v1/trees/{self.tree}/versions", {"name": name}, user=user)
-
-
-async def lived(stage: Stage, visibility: Literal["tenant_view", "tenant_edit"] = "tenant_edit") -> Life:
-    """A tree with a past of 8 changes, two of its making: “Before the workshop” is the 3rd, Bo's are the 4th to 6th."""
-    life = Life(stage, await stage.tree(visibility=visibility))
-    if visibility == "tenant_view":
-        await stage.ask("PUT", f"/api/v1/trees/{life.tree}/members/bo", {"role": "editor"})
-    await life.edit("ada", op="update", node="keep", set={"description": BEFORE})
-    await life.keep("Before the workshop")
-    await life.edit("bo", op="update", node="keep", set={"title": "Keep everyone", "description": AFTER})
-    place = {"x": 1120, "y": 400}
-    await life.edit("bo", op="insert", node="new", parent="keep", type="solution", title="Call them", position=place)
-    await life.edit("bo", op="move", node="word", parent="keep", after="churn", position={"x": 840, "y": 560})
-    await life.edit("ada", op="delete", node="search")
-    await life.edit("ada", op="update", node="goal", set={"title": "Grow 20%"})
-    return life
-
-
-class Historian:
-    """Somebody at the page with the history open."""
-
-    def __init__(self, visitor: Visitor) -> None:
-        self.at = visitor
-        self.page = visitor.page
-        self.button = self.page.get_by_role("button", name="History", exact=True)
-        self.panel = self.page.get_by_role("complementary", name="History")
-        self.slider = self.page.get_by_role("slider", name="Moment in the life of the tree")
-        self.words = self.page.locator("#past-words")
-        self.dialog = self.page.locator("#going-back")
-
-    async def open(self, tree: int) -> None:
-        await self.at.visit(tree)
-        await self.button.click()
-        await expect(self.panel.get_by_role("button", name="Before the workshop").first).to_be_visible()
-
-    async def look(self, name: str) -> None:
-        await self.panel.get_by_role("tab", name="Versions").click()
-        await self.panel.get_by_role("button", name=re.compile(f"^{name}")).first.click()
-        await expect(self.words).to_contain_text("You are looking at")
-        await expect(self.page.locator("#past-bar")).to_have_attribute("aria-busy", "false")
-
-    async def choose(self, tab: str) -> None:
-        await self.panel.get_by_role("tab", name=tab).click()
-
-    def marked(self, node: str, *words: str) -> Any:
-        name = re.compile(f", {', '.join(words)} since$")
-        return expect(self.at.card(node)).to_have_attribute("aria-label", name)
-
-    def planned(self, which: str = "ops") -> Locator:
-        return self.dialog.locator(f'[data-list="{which}"] li')
-
-
-async def historian(visitors: Visitors, stage: Stage, user: str, tree: int, **context: Any) -> Historian:
-    one = Historian(await visitors.new(stage, user, **(context or WIDE)))
-    await one.open(tree)
-    return one
 
 
 async def test_the_slider_redraws_the_tree_and_says_where_it_is(stage: Stage, visitors: Visitors) -> None:
@@ -154,7 +77,7 @@ async def test_the_past_can_not_be_edited_and_what_others_do_waits_for_the_way_b
     await expect(card("word")).to_have_count(0)
     await life.edit("bo", op="update", node="keep", set={"title": "Keep all of them"})
     await life.edit("bo", op="insert", node="late", parent="goal", type="outcome", title="Late")
-    await ada.at.until("document.querySelector('#past-words') && true")
+    await expect(ada.page.locator("#said")).to_have_text(re.compile("^Bo.* changed 2 nodes.$"))  # it was heard
     await expect(card("keep")).to_contain_text("Keep those we have")
     await expect(card("late")).to_have_count(0)
     await ada.page.get_by_role("button", name="Back to now").click()
@@ -256,8 +179,11 @@ async def test_the_tree_is_restored_after_a_look_at_it_and_that_is_undone(stage:
         BEFORE,
         "Grow",
     )
+    late = ada.page.get_by_role("button", name="Undo what was brought back")
+    await expect(late).to_be_visible()  # also once the line that offers it is gone
     await ada.at.toast.get_by_role("button", name="Undo").click()
     await expect(ada.at.toast).to_contain_text("Undone")
+    await expect(late).to_be_hidden()
     await expect(ada.at.card("keep")).to_contain_text("Keep everyone")
     again = await stage.nodes(life.tree)
     assert {name: node["title"] for name, node in again.items()} == {
@@ -362,7 +288,7 @@ async def test_a_viewer_looks_back_and_can_not_go_back(stage: Stage, visitors: V
 
 
 async def test_without_the_server_history_says_so(stage: Stage, visitors: Visitors) -> None:
-    visitors.allow("net::ERR_", "Failed to load resource")
+    visitors.allow("net::ERR_", ANSWERED_NO)
     life = await lived(stage)
     ada = await historian(visitors, stage, "ada", life.tree)
     await ada.page.route("**/api/v1/**", lambda route: route.abort("internetdisconnected"))
@@ -372,8 +298,12 @@ async def test_without_the_server_history_says_so(stage: Stage, visitors: Visito
     await expect(ada.page.get_by_role("button", name="Restore…")).to_be_disabled()
     await expect(ada.at.card("goal")).to_contain_text("Grow 20%")
     await ada.page.unroute("**/api/v1/**")
+    busy = {"code": "rate", "detail": "too much at once", "status": 429}
+    headers = {"Content-Type": "application/problem+json"}
+    answer: dict[str, Any] = {"status": 429, "headers": headers, "body": json.dumps(busy)}
+    await ada.page.route("**/api/v1/trees/*?seq=*", lambda route: route.fulfill(**answer), times=1)
     await ada.page.keyboard.press("ArrowLeft")
-    await expect(ada.words).to_contain_text("change 6 of 8")
+    await expect(ada.words).to_contain_text(re.compile("today.*change 6 of 8"))  # it asked again by itself
     await ada.page.route("**/restore", lambda route: route.abort("internetdisconnected"))
     await ada.page.get_by_role("button", name="Restore…").click()
     await expect(ada.dialog.get_by_role("alert")).to_contain_text("This needs the network")

@@ -28,6 +28,16 @@ export function typeSign(type) {
   );
 }
 
+/**
+ * @typedef {object} Look
+ * @property {string | null} selection
+ * @property {string | null} first
+ * @property {Map<string, {name: string, color: string}[]>} watchers
+ * @property {Function} placeOf
+ * @property {(id: string) => object | null} progressOf
+ * @property {Map<string, import("./past.js").Mark[]>} [since] what is different now about cards of the past
+ */
+
 export class Cards {
   #layer;
   #shown = new Map();
@@ -44,7 +54,7 @@ export class Cards {
 
   /**
    * @param {import("./scene.js").Item[]} items those to be drawn, in the order of the tree
-   * @param {{ selection: string | null, first: string | null, watchers: Map<string, {name: string, color: string}[]>, placeOf: Function, progressOf: (id: string) => object | null, since?: Map<string, import("./past.js").Mark[]> }} look
+   * @param {Look} look
    */
   draw(items, look) {
     const wanted = new Set(items.map((item) => item.id));

@@ -17,6 +17,8 @@ export class GoingBack {
   #body = byId("going-back-body");
   #actions = byId("going-back-actions");
   #plan = null; // what is agreed to: { ask, request, done, … }
+  /** Takes back what was done here last; null: there is nothing of that, or it was taken back. */
+  undo = null;
   #turn = 0; // a preview that comes after another was asked for is thrown away
 
   constructor(desk, travel, edits) {
@@ -174,11 +176,9 @@ export class GoingBack {
       this.#dialog.close();
       this.#travel.back();
       if (plan.node) this.#desk.goTo(plan.node);
-      this.#desk.say(
-        `${plan.done} ${plural(done.count, "change")} made.`,
-        "undo",
-        done.undo ? () => this.#undo(done.undo) : undefined,
-      );
+      this.undo = done.undo && (() => this.#undo(done.undo));
+      this.#desk.say(`${plan.done} ${plural(done.count, "change")} made.`, "undo", this.undo);
+      this.#travel.dispatchEvent(new Event("moment"));
     } catch (error) {
       if (error.code === "stale")
         this.#preview(plan, plan.place, "The tree was changed meanwhile. Look again at what would be done.");
@@ -187,6 +187,8 @@ export class GoingBack {
   }
 
   async #undo(undo) {
+    this.undo = null;
+    this.#travel.dispatchEvent(new Event("moment"));
     try {
       const { count } = await this.#history.revert({ ...undo, request: newId() });
       this.#desk.say(`Undone: ${plural(count, "change")}.`, "note");

@@ -31,7 +31,14 @@ export class HistoryPanel {
     this.#travel = new TimeTravel(desk);
     const versions = new Versions(desk.tree);
     this.#goingBack = new GoingBack(desk, this.#travel, edits);
-    this.#pastBar = new PastBar(desk, this.#travel, versions, this.#bar, { restore: () => this.#restore() });
+    this.#pastBar = new PastBar(
+      desk,
+      this.#travel,
+      versions,
+      this.#bar,
+      { restore: () => this.#restore() },
+      this.#goingBack,
+    );
     this.#parts = {
       versions: new VersionList(desk, this.#travel, versions),
       since: new SinceList(desk, this.#travel),

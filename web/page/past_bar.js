@@ -12,24 +12,36 @@ export class PastBar {
   #slider;
   #words = made("p", { id: "past-words" });
   #legend = made("ul", { className: "legend", "aria-label": "What is different now" });
+  #goingBack;
   #restore;
+  #undo;
+  #said = null; // the moment that was told last
   #back;
   #at = -1; // of the cards that the legend steps through
 
   /**
    * @param {HTMLElement} element
    * @param {{ restore: () => void }} commands
+   * @param {import("./going_back.js").GoingBack} goingBack
    */
-  constructor(desk, travel, versions, element, { restore }) {
+  constructor(desk, travel, versions, element, { restore }, goingBack) {
     this.#desk = desk;
     this.#travel = travel;
     this.#element = element;
+    this.#goingBack = goingBack;
     this.#slider = new TimeSlider(travel, versions, () => this.inWords());
     const button = (id, className, onclick, ...inside) =>
       made("button", { type: "button", id, className, onclick }, ...inside);
     this.#restore = button("restore-moment", "button", restore, icon("restore"), "Restore…");
+    this.#undo = button(
+      "undo-going-back",
+      "button",
+      () => goingBack.undo(),
+      icon("undo"),
+      "Undo what was brought back",
+    );
     this.#back = button("back-to-now", "button primary", () => this.#return(), "Back to now");
-    const line = made("div", { className: "past-line" }, this.#words, this.#restore, this.#back);
+    const line = made("div", { className: "past-line" }, this.#words, this.#undo, this.#restore, this.#back);
     element.replaceChildren(line, this.#slider.element, this.#legend);
     travel.addEventListener("moment", () => this.draw());
     versions.addEventListener("versions", () => this.draw());
@@ -74,8 +86,18 @@ export class PastBar {
     this.#restore.hidden = !isPast || !this.#desk.isEditor;
     this.#restore.disabled = loading || !!trouble;
     this.#back.hidden = !isPast;
+    this.#undo.hidden = isPast || !this.#goingBack.undo || !this.#desk.isEditor;
+    this.#tell();
     this.#drawLegend();
     this.#slider.draw();
+  }
+
+  // The slider tells its own moments; those that are chosen elsewhere are told here.
+  #tell() {
+    const { shown } = this.#travel;
+    if (shown === this.#said) return;
+    this.#said = shown;
+    if (document.activeElement?.id !== "time") this.#desk.say(`${this.inWords()}.`, "quiet");
   }
 
   #drawLegend() {
