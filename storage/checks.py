@@ -7,7 +7,7 @@ tables: the runtime role may not delete from the log.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,8 @@ from storage.database import ENTER, ENTER_AS, LISTER_ROLE, TENANTS, translated
 
 _CONNECT_SECONDS = 10.0
 _SCAN_SECONDS = 3600.0  # for one question about one tenant: it may walk through all its rows
+
+_ROWS = 10_000  # read at a time
 
 ORPHANS = """
 SELECT t.tree_id, count(*) AS rows FROM {table} AS t
@@ -58,16 +60,9 @@ CROSS JOIN LATERAL (
 ) AS o
 WHERE h.tenant_id = $1 AND (o.logged <> h.seq OR o.top <> h.seq) ORDER BY h.tree_id
 """
-UNREACHED = """
-WITH RECURSIVE reached AS (
-    SELECT n.tree_id, n.id FROM tree_nodes AS n WHERE n.tenant_id = $1 AND n.parent_id IS NULL
-    UNION ALL
-    SELECT n.tree_id, n.id FROM tree_nodes AS n
-    JOIN reached AS r ON n.tenant_id = $1 AND n.tree_id = r.tree_id AND n.parent_id = r.id
-)
-SELECT n.tree_id, count(*) AS rows FROM tree_nodes AS n LEFT JOIN reached AS r ON r.tree_id = n.tree_id AND r.id = n.id
-WHERE n.tenant_id = $1 AND r.id IS NULL GROUP BY n.tree_id ORDER BY n.tree_id
-"""
+# walked in Python: trees may use the same ids, and following parents through tree_nodes_order, which begins with them,
+# would meet the nodes of all trees at each step
+NODES = "SELECT tree_id, id, parent_id FROM tree_nodes WHERE tenant_id = $1 ORDER BY tree_id, id"
 BELOW_TRASH = """
 SELECT n.tree_id, count(*) AS rows FROM tree_nodes AS n
 JOIN tree_nodes AS p ON p.tenant_id = $1 AND p.tree_id = n.tree_id AND p.id = n.parent_id
@@ -84,8 +79,8 @@ GROUP BY c.tree_id ORDER BY c.tree_id
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that must hold. `find` answers (tree_id, rows); `mend` are statements for those trees, in one
-    transaction; none: only a person can tell what is right."""
+    """One thing that must hold. `find` answers (tree_id, rows), but for REACHED; `mend` are statements for those trees,
+    in one transaction; none: only a person can tell what is right."""
 
     name: str
     meaning: str
@@ -93,6 +88,7 @@ class Check(msgspec.Struct, frozen=True):
     mend: tuple[str, ...] = ()
 
 
+REACHED = Check("reached", "nodes that no root leads to", NODES)
 # The tables without a foreign key to their tree
 _LOGS = ("tree_ops", "tree_clients", "tree_results", "user_activities")
 CHECKS: tuple[Check, ...] = (
@@ -108,7 +104,7 @@ CHECKS: tuple[Check, ...] = (
     Check("node-count", "node_count is not the number of live nodes", MISCOUNTED, (HOLD_HEADS, COUNT_AGAIN)),
     Check("head", "a tree without its head", HEADLESS),
     Check("log", "the log is not 1, 2, 3 up to the head's seq", GAPS),
-    Check("reached", "nodes that no root leads to", UNREACHED),
+    REACHED,
     Check("below-trash", "live nodes below one in the trash", BELOW_TRASH),
     Check("connection-ends", "live connections with an end that is not a live node", DANGLING),
 )
@@ -147,6 +143,8 @@ class Checking:
         return found
 
     async def _asked(self, check: Check, tenant: str) -> list[Finding]:
+        if check is REACHED:
+            return [Finding(check, tenant, tree, rows, False) for tree, rows in await self._unreached(tenant)]
         rows = await self._connection.fetch(check.find, tenant, timeout=_SCAN_SECONDS)
         mending = self._repair and bool(check.mend)
         if rows and mending:
@@ -154,6 +152,31 @@ class Checking:
                 trees = [row["tree_id"] for row in rows]
                 await self._connection.execute(statement, tenant, trees, timeout=_SCAN_SECONDS)
         return [Finding(check, tenant, row["tree_id"], row["rows"], mending) for row in rows]
+
+    async def _unreached(self, tenant: str) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        tree, parents = 0, dict[str, str | None]()
+        async for row in self._connection.cursor(NODES, tenant, prefetch=_ROWS, timeout=_SCAN_SECONDS):
+            if row["tree_id"] != tree:
+                found.append((tree, unreached(parents)))
+                tree, parents = row["tree_id"], {}
+            parents[row["id"]] = row["parent_id"]
+        found.append((tree, unreached(parents)))
+        return [(tree, rows) for tree, rows in found if rows]
+
+
+def unreached(parents: Mapping[str, str | None]) -> int:
+    """How many nodes of a tree no root leads to, by the parent of each."""
+    reached: dict[str, bool] = {}
+    for start in parents:
+        way: dict[str, None] = {}
+        node: str | None = start
+        while node is not None and node in parents and node not in reached and node not in way:
+            way[node] = None
+            node = parents[node]
+        leads = node is None or reached.get(node, False)
+        reached.update(dict.fromkeys(way, leads))
+    return sum(not leads for leads in reached.values())
 
 
 @asynccontextmanager
