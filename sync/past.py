@@ -35,6 +35,7 @@ from sync.values import Refused
 
 RESTORE, REVERT = "restore:", "revert:"  # begin the client of such ops; behind it stands the request's id
 MOST_ROWS = 100_000  # of the log are read for one revert; 2 s
+_LOOKED_UP = 50  # deletions whose authors are looked up for one answer; 30 ms
 _ATTEMPTS = 20  # to plan over a log that goes on meanwhile; each reads only what is new
 Request = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[^:]+$")]
 
@@ -248,10 +249,18 @@ class Past:
         with _answered():
             done = await rehearsed(room, plan, by, self._limits)
         made = done.planned
-        collisions = made.collisions
-        return Rewritten(
-            request=request, seq=done.seq, count=len(made.ops), dry_run=True, ops=made.ops, collisions=collisions
-        )
+        met = await self._attributed(room, made.collisions, by.user)
+        return Rewritten(request=request, seq=done.seq, count=len(made.ops), dry_run=True, ops=made.ops, collisions=met)
+
+    async def _attributed(self, room: Room, collisions: list[Collision], user: str) -> list[Collision]:
+        """Who deleted what would come back stands in the log alone; what the asker did himself is none."""
+        authors: dict[int, str] = {}
+        with suppress(Unavailable):  # then it is told without names: what was to be done is done
+            for seq in sorted({met.seq for met in collisions if met.seq and not met.by})[:_LOOKED_UP]:
+                rows = await self._store.log(room.key, seq - 1, seq)
+                authors |= {row.seq: row.author.user for row in rows}
+        named = [msgspec.structs.replace(met, by=met.by or authors.get(met.seq, "")) for met in collisions]
+        return [met for met in named if met.by != user or met.kept]
 
     async def _told(self, room: Room, by: Author, request: str, edit: PendingPlan) -> Rewritten:
         if edit.refusal is not None:
@@ -260,7 +269,7 @@ class Past:
             done = await self._done(room, by, request, dry_run=False)
             return done or Rewritten(request=request, seq=room.seq, count=0, repeated=True)
         undo = Undo(undo=by.client, user=by.user) if edit.ops else None
-        collisions = edit.collisions
+        collisions = await self._attributed(room, edit.collisions, by.user)
         return Rewritten(request=request, seq=room.seq, count=len(edit.ops), collisions=collisions, undo=undo)
 
     async def _done(self, room: Room, by: Author, request: str, dry_run: bool) -> Rewritten | None:

@@ -92,6 +92,7 @@ class _Reverting:
         for connection_id, connection in self._unmaking.connections.items():
             self._connect(connection_id, connection)
             yield
+        self._tell_turns()
         for row in self._unmaking.missed:
             node, joined = about(row.effect)
             why = "it lay in the trash then, and does"
@@ -239,6 +240,18 @@ class _Reverting:
                 return one.life.by, one.life.seq
             return held.marks[CREATED].user, held.marks[CREATED].seq
         return None
+
+    def _tell_turns(self) -> None:
+        """Nodes that others have deleted or brought back since; of those that went or came together the highest."""
+        turned = {
+            node: one.life for node, one in self._unmaking.nodes.items() if one.life is not None and one.life.turned
+        }
+        for node, life in turned.items():
+            held = self._tree.nodes.get(node)
+            if held is None or (held.deleted is None) != life.lives or held.node.parent in turned:
+                continue
+            why = "it was brought back since" if life.lives else "it was deleted since"
+            self._plan.meets(node=node, path="node", by=life.by, seq=life.seq, kept=True, why=why)
 
     # ---- connections
 

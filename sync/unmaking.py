@@ -50,10 +50,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 class Life(msgspec.Struct):
     """Whether a thing would be in the tree. `made`: it was not there at all before. `by` and `seq` are of the newest
-    change of it, in any respect, by anybody else since."""
+    change of it, in any respect, by anybody else since; `turned`: that took it away, or brought it back."""
 
     lives: bool
     made: bool
+    turned: bool = False
     by: str = ""
     seq: int = 0
 
@@ -210,9 +211,10 @@ class _Step(msgspec.Struct, frozen=True):
                 return Life(before, made=was is None)
             return life
         if life is not None:
-            life.by, life.seq = self.user, self.seq
+            if before != after or not isinstance(self.effect, effects.Restore):  # else it waits for another end now
+                life.by, life.seq = self.user, self.seq
             if before != after or isinstance(self.effect, effects.Disconnect):
-                life.lives = after
+                life.lives, life.turned = after, True
             elif again and now is not None:
                 life.lives = after or now.deleted in self.deletes
         return life

@@ -182,7 +182,7 @@ class _Rest:
         wanted = self._never.lives.get(thing, lived)
         if thing in self._never.follows and not (thing in self._never.either and lives == wanted):
             wanted = all(self._now(above)[0] for above in self._never.follows[thing])
-        if lives != wanted:
+        if lives != wanted and (thing, "placement") not in self._kept:
             why = self._kept.get((thing, "node"))
             assert why is not None, f"{thing} lives: {lives}, and nobody is told"
             assert (why in GONE) == wanted, f"{thing}: {why}"

@@ -176,7 +176,7 @@ async def test_a_dry_run_changes_nothing_and_lists_all(one: Deployment) -> None:
     assert (rehearsed.count, rehearsed.seq, rehearsed.undo) == (3, seq, None)
     assert [type(op).__name__ for op in rehearsed.ops] == ["Delete", "Restore", "Update"]
     met = {(one.node, one.path, one.by) for one in rehearsed.collisions if one.by}
-    assert met == {("a", "title", "bo"), ("d", "node", "bo")}
+    assert met == {("a", "title", "bo"), ("b", "node", "bo"), ("d", "node", "bo")}
     assert room_of(one).seq == seq
     assert ada.outbox.messages == []
     done = await restore(one, key, to=Moment(seq=seq - 3), seq=seq)
@@ -217,6 +217,16 @@ async def ada_types(one: Deployment, key: TreeKey) -> None:
     await ada.open(key)
     base = room_of(one).seq
     await ada.ask(key, {"op": "text", "node": "a", "path": "title", "delta": ["x"], "base": base})
+
+
+async def test_who_deleted_what_comes_back_is_named_and_oneself_is_not(one: Deployment) -> None:
+    """[HI14]"""
+    key, ada, _ = await written(one)
+    seq = room_of(one).seq
+    await ada.ask(key, {"op": "delete", "node": "c"})
+    for dry_run in (True, False):
+        told = await restore(one, key, to=Moment(seq=seq - 3), dry_run=dry_run)
+        assert [(met.node, met.by) for met in told.collisions if met.why == "it was deleted since"] == [("b", "bo")]
 
 
 async def test_it_is_done_only_where_the_dry_run_was_made_if_so_asked(one: Deployment) -> None:

@@ -209,6 +209,24 @@ def test_all_that_stays_above_what_others_need_is_told() -> None:
     ]
 
 
+def test_what_others_deleted_or_brought_back_since_is_told() -> None:
+    """[HI18] At the top of what went or came."""
+    one = pair()
+    one.insert("below", "a")
+    one.ask({"op": "delete", "node": "a"}, who="bo")
+    one.ask({"op": "restore", "node": "a"})
+    one.ask({"op": "delete", "node": "a"})
+    one.insert("m", "root", who="bo")
+    one.ask({"op": "delete", "node": "m"})
+    one.ask({"op": "restore", "node": "m"})
+    planned = reverted(one, user="bo")
+    assert planned.ops == []
+    assert [(met.node, met.by, met.kept, met.why) for met in planned.collisions] == [
+        ("a", "ada", True, "it was deleted since"),
+        ("m", "ada", True, "it was brought back since"),
+    ]
+
+
 def test_what_others_made_in_the_trash_lives_with_what_it_stands_under() -> None:
     """[HI17] Bo deleted, ada made something there, bo took it out: neither leaves it in the trash."""
     one = pair()
