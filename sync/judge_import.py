@@ -7,6 +7,7 @@ from sync.judge_values import check_label
 from sync.nodes import ORIGIN, Connection, Node, Point
 from sync.order import key_between
 from sync.placing import check_parent, orders_for
+from sync.templates import canonical_data
 from sync.tree import Tree
 from sync.values import (
     Refused,
@@ -70,7 +71,7 @@ def _imported_nodes(op: ops.Import, made: list[ops.ImportedNode], keys: dict[str
                 description=node.description or "",
                 position=node.position if isinstance(node.position, Point) else ORIGIN,
                 is_collapsed=node.is_collapsed or False,
-                template_data=node.template_data or {},
+                template_data=canonical_data(node.template_data or {}),
                 metadata=node.metadata or {},
             )
         )

@@ -12,6 +12,7 @@ from sync.marks import CREATED, ORDER, PARENT
 from sync.nodes import ORIGIN, Point
 from sync.placing import check_depth, check_parent, height, orders_for
 from sync.protocol import ConflictPath, Lost
+from sync.templates import canonical_data
 from sync.tree import Held, Tree
 from sync.values import (
     Refused,
@@ -32,6 +33,8 @@ def insert(tree: Tree, op: ops.Insert, asking: Asking) -> Verdict:
         raise Refused("exists", f"there is a node {op.node} already")
     in_trash = check_parent(tree, op.parent, 1, 1, asking.limits)
     (order,), respaced = orders_for(tree, op.node, op.parent, op.after)
+    said = op.template_data or {}
+    meant = canonical_data(said)
     effect = effects.Insert(
         node=op.node,
         parent=op.parent,
@@ -41,10 +44,10 @@ def insert(tree: Tree, op: ops.Insert, asking: Asking) -> Verdict:
         description=op.description or "",
         position=op.position if isinstance(op.position, Point) else ORIGIN,
         is_collapsed=op.is_collapsed or False,
-        template_data=op.template_data or {},
+        template_data=meant,
         metadata=op.metadata or {},
     )
-    return Verdict(effect=effect, in_trash=in_trash, respaced=respaced)
+    return Verdict(effect=effect, in_trash=in_trash, respaced=respaced, differs=meant is not said)
 
 
 def _is_own_insert(existing: Held, op: ops.Insert, asking: Asking) -> bool:
@@ -54,7 +57,7 @@ def _is_own_insert(existing: Held, op: ops.Insert, asking: Asking) -> bool:
         existing.marks[CREATED].user == asking.user
         and (node.parent, node.type, node.title) == (op.parent, op.type, op.title)
         and node.description == (op.description or "")
-        and node.template_data == (op.template_data or {})
+        and node.template_data == canonical_data(op.template_data or {})
         and node.metadata == (op.metadata or {})
     )
 

@@ -14,6 +14,7 @@ from sync.marks import CREATED, Mark, Marks, mark_of
 from sync.merge import merged
 from sync.nodes import Details, Node
 from sync.protocol import ConflictPath, Lost
+from sync.templates import canonical_paths
 from sync.tree import Held, HeldConnection, Tree
 from sync.untyped import unstorable
 from sync.values import (
@@ -37,9 +38,10 @@ def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
         return _update_connection(tree, op, asking)
     if not isinstance(op.node, str):
         raise Refused("invalid", "an update names a node or a connection")
-    changed, unset = op.set or {}, op.unset or []
-    check_paths(changed, unset, NODE_FIELDS, NODE_MAPS, asking.limits)
+    said, unset = op.set or {}, op.unset or []
+    check_paths(said, unset, NODE_FIELDS, NODE_MAPS, asking.limits)
     _check_was(op)
+    changed = meant = canonical_paths(said)
     held = tree.nodes.get(op.node)
     if held is None:
         check_ids(op.node)
@@ -56,7 +58,7 @@ def update(tree: Tree, op: ops.Update, asking: Asking) -> Verdict:
         effect=effects.Update(node=op.node, set=changed or UNSET, unset=unset or UNSET),
         in_trash=held.deleted is not None,
         overwrote=lost or UNSET,
-        differs=len(changed) != len(op.set or ()) or len(unset) != len(op.unset or ()),
+        differs=meant is not said or len(changed) != len(said) or len(unset) != len(op.unset or ()),
     )
 
 

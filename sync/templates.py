@@ -20,6 +20,7 @@ FieldKind = Literal["text", "long_text", "list", "number", "choice", "date", "fl
 Status = Literal["not_started", "in_progress", "complete"]
 
 STATUS_KEY = "completion_status"  # in template_data of every type; no template names it (SPECS)
+STATUS_PATH = f"template_data.{STATUS_KEY}"
 MOST_FIELDS = 40  # of one type: a form that a person still fills in
 
 # What people, other tools and imports write for the three; compared in lower case, with `-` and blanks as `_`
@@ -102,6 +103,26 @@ def status_of(template_data: dict[str, Any]) -> Status | None:
     if not isinstance(said, str):
         return None
     return STATUS_ALIASES.get(said) or STATUS_ALIASES.get(_BETWEEN_WORDS.sub("_", said.strip().lower()))
+
+
+def canonical_data(template_data: dict[str, Any]) -> dict[str, Any]:
+    """Template data with the status that a usual word for one stands for (SPECS); the very same where there is none."""
+    if STATUS_KEY not in template_data:
+        return template_data
+    status = status_of(template_data)
+    if status is None or status == template_data[STATUS_KEY]:
+        return template_data
+    return {**template_data, STATUS_KEY: status}
+
+
+def canonical_paths(changed: dict[str, Any]) -> dict[str, Any]:
+    """The same of paths and the values they are to hold."""
+    if STATUS_PATH not in changed:
+        return changed
+    status = status_of({STATUS_KEY: changed[STATUS_PATH]})
+    if status is None or status == changed[STATUS_PATH]:
+        return changed
+    return {**changed, STATUS_PATH: status}
 
 
 # ---- when a field counts as filled

@@ -24,6 +24,26 @@ HERE = {"x": 1, "y": 2}
 # ---- values
 
 
+async def test_pg12_a_usual_word_for_a_status_becomes_the_status(ada: Person) -> None:
+    """[PG12] Whether it is set, inserted or imported; what is no such word stays."""
+    path, done = "template_data.completion_status", {"completion_status": " Done ", "unit": "%"}
+    result = await ada.one({"op": "update", "node": "idea", "set": {path: "In-Progress", "title": "T"}})
+    assert (result["status"], result["effective"]["set"]) == ("applied", {path: "in_progress", "title": "T"})
+    again = await ada.one({"op": "update", "node": "idea", "set": {path: "wip"}})
+    assert again["status"] == "unchanged"
+    result = await ada.one(insert("new", template_data=done))
+    assert result["effective"]["template_data"] == {"completion_status": "complete", "unit": "%"}
+    assert "effective" not in await ada.one(insert("plain", template_data={"completion_status": "complete"}))
+    imported = [{"id": "brought", "type": "metric", "title": "B", "template_data": done}]
+    assert (await ada.one({"op": "import", "parent": "goal", "nodes": imported}))["status"] == "applied"
+    nodes = (await ada.state())["nodes"]
+    said = {node: nodes[node]["template_data"]["completion_status"] for node in ("idea", "new", "plain", "brought")}
+    assert said == {"idea": "in_progress", "new": "complete", "plain": "complete", "brought": "complete"}
+    for value in ("nearly", "", 7, None, ["done"]):
+        await ada.one({"op": "update", "node": "new", "set": {path: value}})
+        assert (await ada.state())["nodes"]["new"]["template_data"]["completion_status"] == value
+
+
 @pytest.mark.parametrize("kind", [*NODE_TYPES, "goal", "", None])
 async def test_types_are_the_seven(ada: Person, kind: Any) -> None:
     """[TR1]"""
