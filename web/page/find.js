@@ -1,7 +1,7 @@
 // The finder: type part of a title, choose with arrows. Used to go somewhere, to connect and to move. Where it is to go
 // somewhere, what the server finds in texts and other trees stands below.
 
-import { made } from "./dom.js";
+import { made, say } from "./dom.js";
 import { typeSign } from "./cards.js";
 
 const MOST = 50; // shown; more is a reason to type another letter
@@ -12,6 +12,7 @@ export class Finder {
   #input;
   #list;
   #title;
+  #note = made("p", { className: "none", id: "found-note", role: "status" });
   #choose = () => {};
   #fits = () => true;
   #elsewhere;
@@ -38,7 +39,7 @@ export class Finder {
       "aria-expanded": "true",
       "aria-labelledby": "finder-title",
     });
-    dialog.replaceChildren(this.#title, this.#input, this.#list);
+    dialog.replaceChildren(this.#title, this.#input, this.#list, this.#note);
     this.#input.oninput = () => this.#search();
     this.#input.onkeydown = (event) => this.#key(event);
     this.#list.onclick = ({ target }) => {
@@ -89,10 +90,10 @@ export class Finder {
     const nodes = this.#here();
     const here = nodes.map((node) => ({ element: this.#row(node), take: () => this.#choose(node.id) }));
     const known = new Set(nodes.map((node) => node.id));
-    const wide = this.#isWide ? this.#elsewhere.rows(known) : { found: [], elements: [] };
+    const wide = this.#isWide ? this.#elsewhere.rows(known) : { found: [], element: "", note: "" };
     this.#found = [...here, ...wide.found];
-    const nothing = here.length ? [] : [made("li", { className: "none" }, "No title has these words.")];
-    this.#list.replaceChildren(...here.map(({ element }) => element), ...nothing, ...wide.elements);
+    this.#list.replaceChildren(...here.map(({ element }) => element), wide.element);
+    say(this.#note, [this.#found.length ? "" : "No title has these words.", wide.note].filter(Boolean).join(" "));
     for (const [index, { element }] of this.#found.entries()) element.id = `found-${index}`;
     this.#mark();
   }

@@ -3,9 +3,10 @@
 import { made } from "./dom.js";
 import { typeSign } from "./cards.js";
 import { pathLabel } from "./node_types.js";
-import { failureInWords } from "./words.js";
+import { failureInWords, plural } from "./words.js";
 
 const SETTLE_MS = 160; // between two letters
+const TITLE = "In texts and other trees";
 const PAGE = 15;
 const LEAST_LETTERS = 2; // of a word that is searched for by its beginning
 
@@ -50,29 +51,25 @@ export class Search extends EventTarget {
   /**
    * What was found, but for nodes of the open tree that are shown already.
    * @param {Set<string>} known
-   * @returns {{ found: { element: HTMLElement, take: () => void, stays?: boolean }[], elements: HTMLElement[] }}
+   * @returns {{ found: { element: HTMLElement, take: () => void, stays?: boolean }[], element: HTMLElement | "", note: string }}
    */
   rows(known) {
     const { number } = this.#desk.tree;
     const fresh = this.#hits.filter((hit) => hit.tree !== number || !known.has(hit.node));
     const found = fresh.map((hit) => ({ element: hitRow(hit, hit.tree === number), take: () => this.#go(hit) }));
     if (this.#next !== null) found.push({ element: moreRow(), take: () => this.#read(this.#next), stays: true });
-    const elements = found.map(({ element }) => element);
-    if (elements.length || this.#note)
-      elements.unshift(made("li", { className: "found-title", role: "presentation" }, "In texts and other trees"));
-    if (this.#note) elements.push(made("li", { className: "none", role: "presentation" }, this.#note));
-    return { found, elements };
+    return { found, element: found.length ? groupOf(found.map(({ element }) => element)) : "", note: this.#note };
   }
 
   async #read(after = null) {
     const turn = ++this.#turn;
     const asked = new URLSearchParams({ q: this.#words, limit: PAGE, ...(after !== null && { after }) });
     try {
-      const { hits, next, complete } = await this.#desk.client.request("GET", `/search?${asked}`);
+      const { hits, next, complete, behind } = await this.#desk.client.request("GET", `/search?${asked}`);
       if (turn !== this.#turn) return;
       this.#hits = after === null ? hits : [...this.#hits, ...hits];
       this.#next = next;
-      this.#note = noteOf(this.#hits, complete);
+      this.#note = noteOf(this.#hits, { complete, behind });
     } catch (error) {
       if (turn !== this.#turn) return;
       if (after === null) this.#hits = [];
@@ -88,9 +85,15 @@ export class Search extends EventTarget {
   }
 }
 
-function noteOf(hits, complete) {
-  if (!hits.length) return "No text has these words.";
-  return complete ? "" : "Very many trees have these words: this is of the best ones. Another word would help.";
+function noteOf(hits, { complete, behind }) {
+  const late = behind ? ` The newest edits of ${plural(behind, "tree")} can be found in a moment.` : "";
+  if (!hits.length) return `No text has these words.${late}`;
+  return (complete ? "" : "Very many trees have these words: this is of the best ones.") + late;
+}
+
+function groupOf(rows) {
+  const title = made("li", { className: "found-title", "aria-hidden": "true" }, TITLE);
+  return made("li", { role: "presentation" }, made("ul", { role: "group", "aria-label": TITLE }, title, ...rows));
 }
 
 function hitRow({ tree, tree_name: treeName, node, type, title, path, field, snippet }, isHere) {
