@@ -39,6 +39,7 @@ from sync.protocol import (
 )
 from treesync_client.backoff import LONGEST_SECONDS, Backoff
 from treesync_client.errors import Disconnected
+from treesync_client.finding import hits
 from treesync_client.link.connection import websocket_dial
 from treesync_client.link.http import Api, addresses
 from treesync_client.link.keeper import Keeper, Redial, Token
@@ -289,6 +290,10 @@ class Client:
         }
         made = await self.request("POST", "/trees", body)
         return int(made["id"])
+
+    def search(self, words: str, **only: Any) -> AsyncIterator[dict[str, Any]]:
+        """What we may see that has all the words, the best first; `only` of a `tree`, `type` or `status`."""
+        return hits(self.request, words, only)
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
         """Any route of /api/v1, with this client's token: `await client.request("GET", "/trees")`."""

@@ -128,6 +128,16 @@ export interface ConnectOptions {
 
 export function connect(url: string, token: Token, options?: ConnectOptions): Client;
 
+/** What a search found. `node` is null where it is the tree by its own name and description. */
+export interface Hit {
+  tree: number; tree_name: string; node: string | null; type: string | null; status: string | null; title: string;
+  path: { node: string; title: string }[]; field: string; snippet: { text: string; hit: boolean }[]; score: number;
+}
+
+export interface Hits {
+  hits: Hit[]; next: string | null; complete: boolean; behind: number;
+}
+
 /** Rejected requests: `code` as in PROTOCOL.md ER, `status` of HTTP, 0 without network. */
 export class RequestFailed extends Error { code: string; why: string; status: number }
 
@@ -205,6 +215,8 @@ export class Client extends EventTarget {
   /** Resolves once the tree is here: from the server, or, without network, from what this browser keeps of it. Rejects
    *  with { code, why } where it can not be opened; with edits of it in the queue it resolves then too, `closed`. */
   open(tree: number): Promise<Tree>;
+  /** A page of what has all the words, the best first (PROTOCOL.md SE). Rejects with the problem document. */
+  search(words: string, only?: { tree?: number; type?: string; status?: string; limit?: number; after?: string }): Promise<Hits>;
   /** A route of /api/v1 with this client's token; rejects with the problem document. */
   request(method: string, path: string, body?: unknown): Promise<any>;
   /** A file that a GET route of /api/v1 gives, with the name the server has for it. */

@@ -72,6 +72,23 @@ async function proxied(answers, script) {
   }
 }
 
+test("[SE9] a search goes out with its words and filters, and answers a page", async () => {
+  const asked = [];
+  globalThis.WebSocket = TreeSocket;
+  globalThis.fetch = async (url) => {
+    asked.push(String(url));
+    return Response.json({ hits: [], next: null, complete: true, behind: 0 });
+  };
+  const client = connect("http://here", "t", { persist: false });
+  try {
+    equal((await client.search("less & churn", { type: "metric", limit: 5 })).hits, []);
+    equal(asked, ["http://here/api/v1/search?q=less+%26+churn&type=metric&limit=5"]);
+  } finally {
+    client.close();
+    Object.assign(globalThis, real);
+  }
+});
+
 const html = (status) => () => new Response("<html>", { status, headers: HTML });
 const big = (tree, id) => tree.insert({ id, type: "metric", title: "big", description: "x".repeat(3_000) });
 const small = (tree, id) => tree.insert({ id, type: "metric", title: "small" });

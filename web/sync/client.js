@@ -76,6 +76,11 @@ export class Client extends EventTarget {
     setTimeout(() => tree.settleForStored(), STORED_AFTER_MS);
   }
 
+  /** A page of what has all the words, the best first; `only`: `tree`, `type`, `status`, `limit`, `after` (PROTOCOL.md SE). */
+  search(words, only = {}) {
+    return this.request("GET", `/search?${new URLSearchParams({ q: words, ...only })}`);
+  }
+
   /** A route of /api/v1 with this client's token. */
   request(method, path, body) {
     return request(this.#origin, this.#token, method, path, body);

@@ -51,7 +51,7 @@ def test_se3_words_have_one_form(text: str, found: set[str]) -> None:
 
 
 def test_se3_words_are_where_they_are_said_to_be() -> None:
-    """[SE3] In any text: what stands there folds to the word; and ASCII, which has a way of its own, is no exception."""
+    """[SE3] In any text: what stands there folds to the word; ASCII, which has a way of its own, is no exception."""
     chance = Random(3)
     letters = "abcXYZ019 '’-_.,äßÉéøЖяاب顧客가ไ\u0301\u3099ｶﾞ🌳"
     for _ in range(2_000):
