@@ -34,6 +34,21 @@ class Past:
         body = {"name": name, "description": description} | ({} if of is None else {"of": of})
         return await self._asked("POST", "/versions", body)
 
+    async def rename(self, number: int, name: str, description: str | None = None) -> dict[str, Any]:
+        """Give a version a name, or another one; without a description its own stays."""
+        body = {"name": name} | ({} if description is None else {"description": description})
+        return await self._asked("PATCH", f"/versions/{number}", body)
+
+    async def unname(self, number: int) -> dict[str, Any]:
+        """Take a version's name away: it stays as if it was kept by itself, and may be thinned."""
+        return await self._asked("DELETE", f"/versions/{number}")
+
+    async def at(self, moment: Moment) -> dict[str, Any]:
+        """The tree as it was: its `state`, and more."""
+        if "version" in moment:
+            return await self.version(moment["version"])
+        return await self._asked("GET", _query(**moment))
+
     async def version(self, number: int) -> dict[str, Any]:
         """A version, with the tree's state."""
         return await self._asked("GET", f"/versions/{number}")

@@ -12,7 +12,7 @@ __all__ = ["server"]
 
 
 async def test_versions_differences_and_going_back(server: Command) -> None:
-    """[HI2] [HI7] [HI10] [HI12] [HI16]"""
+    """[HI2] [HI6] [HI7] [HI10] [HI12] [HI16] [HI23]"""
     async with two(server) as (_, mine, theirs):
         kept = await mine.past.keep("Start")
         before = {node: one.title for node, one in mine.nodes.items()}
@@ -33,7 +33,10 @@ async def test_versions_differences_and_going_back(server: Command) -> None:
         await mine.past.revert(**done["undo"])
         await agree(mine, theirs)
         assert mine.nodes["b"].title == "Bo's"
-        state = (await mine.past.version(kept["number"]))["state"]
-        assert {node["id"]: node["title"] for node in state["nodes"]} == before
+        for moment in ({"version": kept["number"]}, {"seq": kept["seq"]}, {"at": kept["at"]}):
+            state = (await mine.past.at(moment))["state"]
+            assert {node["id"]: node["title"] for node in state["nodes"]} == before
+        assert (await mine.past.rename(kept["number"], "First"))["name"] == "First"
+        assert (await mine.past.unname(kept["number"]))["kind"] == "automatic"
         with pytest.raises(NotFound):
             await mine.past.diff({"seq": 10**9})
