@@ -41,7 +41,7 @@ from sync.versions import TreeVersion
 DRAWN, COPIES, NODES = 100, 1_000, 15
 QUICK_COPIES = 10
 LIMIT_MS = 50
-ASKED = 200  # of each question
+ASKED, QUICK_ASKED = 200, 50  # of each question
 _WARM = 6  # asked before: a connection plans a statement anew the first five times (PostgreSQL manual, PREPARE)
 _SEED = 12
 _PEOPLE = 1_000
@@ -270,18 +270,18 @@ def _of_history(database: Database, trees: int) -> dict[str, Question]:
     }
 
 
-async def _timed(question: Question, chance: Random) -> list[float]:
+async def _timed(question: Question, chance: Random, times: int) -> list[float]:
     for _ in range(_WARM):
         await question(chance)
     taken = []
-    for _ in range(ASKED):
+    for _ in range(times):
         began = time.perf_counter()
         await question(chance)
         taken.append((time.perf_counter() - began) * 1_000)
     return taken
 
 
-async def _measured(dsn: str, copies: int, rounds: int) -> dict[str, dict[str, list[float]]]:
+async def _measured(dsn: str, copies: int, rounds: int, times: int) -> dict[str, dict[str, list[float]]]:
     database = Database(DatabaseSettings(dsn=dsn, pool_min=1))
     await database.open()
     try:
@@ -290,7 +290,7 @@ async def _measured(dsn: str, copies: int, rounds: int) -> dict[str, dict[str, l
         for turn in range(rounds):
             for topic, asked in questions(database, copies).items():
                 for name, question in asked.items():
-                    taken = await _timed(question, Random(turn))
+                    taken = await _timed(question, Random(turn), times)
                     found.setdefault(topic, {}).setdefault(name, []).append(percentile(taken, 0.99))
         return found
     finally:
@@ -298,11 +298,11 @@ async def _measured(dsn: str, copies: int, rounds: int) -> dict[str, dict[str, l
 
 
 def b12(rounds: int, seconds: float) -> Measured:
-    """Of each topic the slowest of its questions. Less than a second of measuring asks for few trees."""
-    copies = COPIES if seconds > 1 else QUICK_COPIES
+    """Of each topic the slowest of its questions. A second of measuring is asked of few trees."""
+    copies, times = (COPIES, ASKED) if seconds > 1 else (QUICK_COPIES, QUICK_ASKED)
     with postgres() as database:
         asyncio.run(migrate(database.dsn))
-        found = asyncio.run(_measured(database.dsn, copies, rounds))
+        found = asyncio.run(_measured(database.dsn, copies, rounds, times))
     figures = []
     for topic, asked in found.items():
         slowest = max(asked, key=lambda name: max(asked[name]))
