@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import costs, growth, reads, report, results, users
+from benchmarks import costs, growth, prompts, reads, report, results, users
 from benchmarks.budgets import BUDGETS
 from benchmarks.machine import CHECKOUT, LOAD_CORE, describe, pin, unwind_when_stopped
 from benchmarks.results import Measured, Results
@@ -25,6 +25,7 @@ TOPICS: dict[str, Callable[[int, float], Measured]] = {
     **BUDGETS,
     "users": users.measure,
     "reads": reads.measure,
+    "prompts": prompts.measure,
     "costs": costs.measure,
     "growth": growth.measure,
 }

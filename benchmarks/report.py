@@ -17,6 +17,7 @@ HEADINGS = {
     "Budgets": ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12"),
     "A thousand users": ("users",),
     "Reads at hand": ("reads",),
+    "Prompts": ("prompts",),
     "Cost of an edit": ("costs",),
     "Growth": ("growth",),
     "Peers": ("peers",),
