@@ -1,7 +1,7 @@
 // A person's dashboard: what they did over time, their trees and how far those are. A view of its own, in the address too.
 
 import { goToView, leaveFor, onView } from "./address.js";
-import { RANGES, askAnalytics, askMetrics, askProgress, askTrees, timeInWords } from "./dashboard_data.js";
+import { RANGES, askAnalytics, askMetrics, askProgress, askTrees, spent, timeInWords } from "./dashboard_data.js";
 import { byId, made, say } from "./dom.js";
 import { TYPES } from "./node_types.js";
 import { inWords, percent } from "./progress.js";
@@ -105,7 +105,7 @@ export class Dashboard {
         title: "Time spent",
         dates,
         lines: [
-          { label: "Hours", colour: "--accent", values: values("active_ms").map((ms) => ms / HOUR_MS), bars: true },
+          { label: "Hours", colour: "--accent", values: series.map((bucket) => spent(bucket) / HOUR_MS), bars: true },
         ],
         say: (hours) => timeInWords(hours * HOUR_MS),
         unit: " h",
@@ -161,7 +161,7 @@ function tiles(totals, analytics) {
   const shown = [
     [totals.edits.toLocaleString("en"), "edits"],
     [totals.nodes_created.toLocaleString("en"), "nodes created"],
-    [timeInWords(totals.active_ms), "spent"],
+    [timeInWords(spent(totals)), "spent"],
     [String(analytics.total_trees), analytics.total_trees === 1 ? "tree of yours" : "trees of yours"],
     [analytics.average_nodes_per_tree.toLocaleString("en", { maximumFractionDigits: 1 }), "nodes a tree"],
   ];

@@ -44,6 +44,9 @@ export async function askProgress(client, trees, told) {
   await Promise.all(Array.from({ length: AT_ONCE }, next));
 }
 
+/** Milliseconds spent: as measured while looking, or from the first to the last act of each visit, whichever is more. */
+export const spent = ({ time_spent_ms: seen, active_ms: active }) => Math.max(seen, active);
+
 /** “2 h 5 min”, “12 min”, “40 s”. */
 export function timeInWords(ms) {
   const minutes = Math.round(ms / 60_000);

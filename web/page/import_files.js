@@ -22,10 +22,12 @@ export const HOLDS = {
     "An outline holds titles, types, descriptions and hierarchy; types follow from the depth where it names none.",
 };
 
-export const TAKEN = "JSON, Markdown, OPML or CSV";
+const TAKEN = "JSON, Markdown, OPML or CSV";
 
 /** For a file picker. */
-export const ACCEPTED = ".json,.md,.markdown,.txt,.opml,.xml,.csv";
+export const ACCEPTED = Object.keys(SUFFIXES)
+  .map((suffix) => `.${suffix}`)
+  .join();
 
 /** `{ format }`, or `{ why }` it can not be taken. @param {File} file @param {number} mostBytes */
 export function recognised(file, mostBytes) {
