@@ -61,7 +61,8 @@ _TO = "SELECT 1 FROM tree_connections WHERE tenant_id = $1 AND tree_id = $2 AND 
 _LEGACY = "SELECT 1 FROM legacy_rows WHERE tenant_id = $1 AND tree_id = $2"
 _LOGS = "SELECT * FROM system_logs WHERE at > $1 ORDER BY at"  # what operators read
 
-INDEXES: dict[str, str] = dict(_INDEX.findall((ROOT / "schema.sql").read_text(encoding="utf-8")))  # and the tables they are of
+# and the tables they are of
+INDEXES: dict[str, str] = dict(_INDEX.findall((ROOT / "schema.sql").read_text(encoding="utf-8")))
 # of a partitioned table a plan names those of the partitions
 OF_PARTITIONS = {
     "user_activities_of_user": "tenant_id_user_id_created_at_idx",
