@@ -100,7 +100,6 @@ class Hub:
         self._lanes = lanes
         self._tasks = Tasks(lambda name, error: self.on_task_death(name, error))
         spawn = self._tasks.spawn
-        self._visits = Visits(clock)
         self._writers = Writers(instance)
         self._history = History(store)
         self._lobby = Lobby(
@@ -140,6 +139,7 @@ class Hub:
     def _open_doors(self, delivery: Delivery, log: Log) -> None:
         """The ways in: for sockets, edits, operators and other instances."""
         store, bus, clock, limits, spawn = self._store, self._bus, self._clock, self.limits, self._tasks.spawn
+        self._visits = Visits(clock)
         self.visit_of = self._visits.of
         self.interactions = Interactions(store, clock, self._visits)
         joining = Joining(store, clock, self._follower, delivery, limits)
