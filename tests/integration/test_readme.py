@@ -73,4 +73,4 @@ async def test_the_browser_example_runs(demo: Command) -> None:
 
 
 def test_every_command_is_listed() -> None:
-    assert set(re.findall(r"^\| `treesync (\w+)", README, re.M)) == set(COMMANDS)
+    assert set(re.findall(r"^\| `treesync ([\w-]+)", README, re.M)) == set(COMMANDS)
