@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from sync.ports import Clock
 from sync.stats import HubStats
@@ -29,14 +30,13 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
     asked: int
     hits: int
     hit_rate: float
-    kept: int = 0
-    bytes: int = 0
+    kept: int | UnsetType = UNSET
+    bytes: int | UnsetType = UNSET
 
 
-def reported(asked: int, hits: int, kept: int = 0, size: int = 0) -> CacheReport:
-    """`size` in bytes. Where nothing was asked the rate is 0."""
-    rate = round(hits / asked, 4) if asked else 0.0
-    return CacheReport(asked=asked, hits=hits, hit_rate=rate, kept=kept, bytes=size)
+def reported(asked: int, hits: int) -> CacheReport:
+    """Where nothing was asked the rate is 0."""
+    return CacheReport(asked=asked, hits=hits, hit_rate=round(hits / asked, 4) if asked else 0.0)
 
 
 class _Kept(NamedTuple):
@@ -90,7 +90,7 @@ class Cache(Generic[Value]):
             self._drop(key)
 
     def report(self) -> CacheReport:
-        return reported(self._asked, self._hits, len(self._kept), self._bytes)
+        return msgspec.structs.replace(reported(self._asked, self._hits), kept=len(self._kept), bytes=self._bytes)
 
 
 class Caches:

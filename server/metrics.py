@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from msgspec import UnsetType
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -89,7 +90,8 @@ class _HubCollector(Collector):
         for name, report in self._reports.caches().items():
             asked.add_metric([name], report.asked)
             hits.add_metric([name], report.hits)
-            held.add_metric([name], report.bytes)
+            if not isinstance(report.bytes, UnsetType):
+                held.add_metric([name], report.bytes)
         yield from (asked, hits, held)
 
     def _gauges(self) -> Iterator[Metric]:

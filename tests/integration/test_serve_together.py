@@ -50,6 +50,20 @@ async def read_title(command: Command, tree: int) -> Any:
     return state["nodes"][0]["title"]
 
 
+async def how_far(command: Command) -> Any:
+    """Ada, in all."""
+    return (await command.ask("GET", "/api/v1/users/ada/progress")).json()["completion_rate"]
+
+
+async def until_complete(command: Command, tree: int, share: float) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            told = (await command.ask("GET", f"/api/v1/trees/{tree}/progress")).json()
+            if told["summary"]["completion_rate"] == share:
+                return
+            await asyncio.sleep(0.02)
+
+
 async def until_bus(command: Command, state: str) -> None:
     async with asyncio.timeout(20):
         while True:
@@ -72,6 +86,14 @@ async def test_each_follows_the_other_with_a_bus_and_without(database: str, redi
         await until_title(there, tree, "from here")
         await edit(there, tree, "b", 1, "from there")
         await until_title(here, tree, "from there")
+
+        assert [await how_far(one) for one in (here, there)] == [0.0, 0.0]
+        for n, (status, share) in enumerate((("done", 1.0), ("todo", 0.0)), 1):
+            await until_complete(there, tree, 1.0 - share)
+            op = {"n": n, "base": 0, "op": "update", "node": "root", "set": {"template_data.completion_status": status}}
+            await here.ask("POST", f"/api/v1/trees/{tree}/edits", {"client_id": "s", "mode": "force", "ops": [op]})
+            assert await how_far(there) == share, "what is kept there is asked for under another stamp now"
+            await until_complete(there, tree, share)
 
         redis.stop()
         await until_bus(here, "away")

@@ -65,6 +65,19 @@ async def test_a_past_state_is_read_back_once(app: Running) -> None:
     )
 
 
+async def test_open_trees_and_their_encoded_states_are_counted_too(app: Running) -> None:
+    """What is not known of them is not said."""
+    tree = await app.tree()
+    for _ in range(3):
+        await app.ask("GET", f"/api/v1/trees/{tree}/trash")
+    app.app.hub.stats.snapshots["open"], app.app.hub.stats.states_encoded = 4, 1
+    caches = (await app.operator("GET", "/health")).json()["caches"]
+    assert caches["snapshots"] == {"asked": 4, "hits": 3, "hit_rate": 0.75}
+    told = caches["open_trees"]
+    assert (told["asked"] - told["hits"], told["asked"] >= 3) == (1, True)
+    assert caches["states"]["bytes"] == 0
+
+
 async def test_what_is_kept_is_for_those_who_may_see_it(app: Running) -> None:
     tree = await app.tree()
     await read(app, tree)
