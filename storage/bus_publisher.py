@@ -20,6 +20,9 @@ FIRST_PAUSE_SECONDS = 0.05
 CANCEL_SECONDS = 0.2  # a cancelled task has ended long before, unless it missed it
 LONGEST_PAUSE_SECONDS = 1.0  # after Redis is back, messages flow within about this
 
+# of a connection that is gone; the last is what uvloop says of writing to a transport that has been closed
+LOST = (RedisError, OSError, RuntimeError)
+
 Sent = tuple[str, bytes]  # channel, message
 
 
@@ -78,6 +81,8 @@ class Publisher:
         self._waiting: deque[Sent] = deque()
         self._bytes = 0
         self._some = asyncio.Event()
+        self._is_stale = False  # the connection: it is closed before the next send
+        self._patience: asyncio.Timeout | None = None  # with the send that is in flight
 
     @property
     def waiting(self) -> int:
@@ -100,9 +105,9 @@ class Publisher:
             await self._some.wait()
             batch = self._take()
             try:
-                await self._send(batch)
+                await self._send_or_give_up(batch)
                 heed_cancellation()
-            except (RedisError, OSError):
+            except LOST:
                 self._stats.dropped += len(batch)
                 await self._backoff.wait()
             else:
@@ -122,10 +127,24 @@ class Publisher:
                 pipeline.publish(channel, message)
             await pipeline.execute()
 
-    async def reconnect(self) -> None:
-        """Give up the connection; a send in flight fails."""
-        with suppress(RedisError, OSError):  # closing a dead connection may fail; it is given up all the same
-            await self._client.connection_pool.disconnect()
+    async def _send_or_give_up(self, batch: list[Sent]) -> None:
+        """Raises TimeoutError where `give_up` was called meanwhile. The connection is closed here and nowhere else:
+        beneath a send, redis-py would write to what is gone, and raise errors that are none of its own."""
+        if self._is_stale:
+            self._is_stale = False
+            with suppress(*LOST):  # closing a dead connection may fail; it is given up all the same
+                await self._client.connection_pool.disconnect()
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                await self._send(batch)
+        finally:
+            self._patience = None
+
+    def give_up(self) -> None:
+        """Use another connection from now on; a send in flight fails."""
+        self._is_stale = True
+        if self._patience is not None and not self._patience.expired():
+            self._patience.reschedule(asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -18,9 +18,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from storage.bus_publisher import Backoff, BusStats, Publisher, end_tasks, heed_cancellation
+from storage.bus_publisher import LOST, Backoff, BusStats, Publisher, end_tasks, heed_cancellation
 from sync.errors import Invalid
 from sync.identity import TreeKey
 from sync.ports import Clock
@@ -151,8 +150,8 @@ class RedisBus:
             except* _Starved:
                 self.stats.starvations += 1
                 self._log("bus silent, connecting anew")
-                await self._publisher.reconnect()
-            except* (RedisError, OSError) as group:
+                self._publisher.give_up()
+            except* LOST as group:
                 # the class alone: texts of connection errors may quote what was configured
                 self._log("bus connection lost", errors=sorted({type(error).__name__ for error in group.exceptions}))
             await backoff.wait()

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
-from storage.bus_publisher import QUEUE_MESSAGES
+from storage.bus_publisher import QUEUE_MESSAGES, BusStats, Publisher, end_tasks
 from storage.bus_redis import RedisBus
 from sync.errors import Invalid
 from sync.identity import TreeKey
@@ -171,6 +172,25 @@ async def test_the_queue_is_bounded_and_drops_are_counted(tmp_path: Path) -> Non
     assert nowhere.bus.waiting <= QUEUE_MESSAGES
     assert nowhere.bus.stats.dropped >= 500
     await nowhere.bus.close()
+
+
+async def test_a_connection_may_be_given_up_at_any_moment(server: RedisServer) -> None:
+    """redis-py writes on to a connection that is closed beneath it, and raises what is no error of a connection: that
+    ended the publisher, and with it the instance."""
+    stats = BusStats()
+    publisher = Publisher(Redis.from_url(server.url, protocol=2), stats, RealClock())
+    sending = asyncio.create_task(publisher.run(), name="publisher")
+    for turns in range(60):
+        publisher.put("channel", b"message")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        publisher.give_up()
+        assert not sending.done(), sending.exception()
+    publisher.put("channel", b"the last")
+    await until(lambda: publisher.waiting == 0 and stats.published > 0, "messages flow")
+    assert stats.published + stats.dropped <= 61
+    await end_tasks([sending])
+    await publisher.close()
 
 
 async def test_many_subscriptions_survive_a_new_connection(
