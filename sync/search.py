@@ -21,7 +21,7 @@ from sync.nodes import Details, Node, NodeType
 from sync.search_words import Word, places, terms, words
 from sync.templates import STATUS_KEY, Status
 
-SEARCH_VERSION = 1  # of the rules by which words are taken: what was indexed by others is indexed anew
+SEARCH_VERSION = 2  # of the rules by which words are taken: what was indexed by others is indexed anew
 QUERY_CHARACTERS = 200
 QUERY_WORDS = 10
 TEXT_CHARACTERS = 50_000  # of a document; 3 ms

@@ -42,7 +42,8 @@ _WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}]|['’](?=[^\W_]))*")
 _ASCII_WORD = re.compile(r"[a-z0-9](?:[a-z0-9]|'(?=[a-z0-9]))*")
 _RUN = re.compile(f"[{_PAIRED}{_MARKS}]+|[^{_PAIRED}]+")
 _OF_PAIRED = re.compile(f"[{_PAIRED}]")
-_DROPPED = re.compile(f"[{_LEFT_OUT}'’]")
+# compatibility forms may hold spaces: U+FDFA is a sentence, U+037A a mark on a space
+_DROPPED = re.compile(rf"[{_LEFT_OUT}'’\s]")
 
 
 class Place(NamedTuple):
@@ -120,9 +121,10 @@ def _pairs(run: str, start: int) -> Iterator[Place]:
     ends = [place for place, _ in kept[1:]] + [len(run)]
     for number, (place, part) in enumerate(kept):
         if number + 1 < len(kept):
-            yield Place(part + kept[number + 1][1], start + place, start + ends[number + 1])
+            pair = part + kept[number + 1][1]  # of any length: marks belong to their character
+            yield Place(pair[:WORD_CHARACTERS], start + place, start + ends[number + 1])
         else:
-            yield Place(part, start + place, start + ends[number])
+            yield Place(part[:WORD_CHARACTERS], start + place, start + ends[number])
 
 
 def _characters(run: str) -> Iterator[tuple[int, int]]:

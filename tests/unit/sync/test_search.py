@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from random import Random
 
 import pytest
@@ -23,7 +24,7 @@ from sync.search import (
     shown_of_tree,
     tree_terms,
 )
-from sync.search_words import Word, folded, places, terms, words
+from sync.search_words import WORD_CHARACTERS, Word, folded, places, terms, words
 
 
 def made(title: str = "Title", description: str = "", **data: object) -> Node:
@@ -61,6 +62,28 @@ def test_se3_words_are_where_they_are_said_to_be() -> None:
         plain = "".join(one for one in text if one.isascii())
         beside = [place.term for place in places(plain + " ä")]
         assert [place.term for place in places(plain)] == beside[:-1], plain
+
+
+def test_se3_a_word_holds_no_space_and_is_short_enough_for_an_index() -> None:
+    """[SE3] Whatever character is in it, alone, among letters and in pairs: U+FDFA stands for a sentence. And of any
+    number of marks on one character."""
+    for one in map(chr, range(0x110000)):
+        if not unicodedata.is_normalized("NFKD", one):  # others are folded to themselves, and no word begins at a space
+            _check_words(one)
+    marks = "\u20d0\u1ab0\u3099" * 2_000
+    for text in (f"か{marks}き{marks}", f"ก{marks}", f"a{marks}", "か" + marks):
+        found = terms(text)
+        assert found
+        assert {len(term) <= WORD_CHARACTERS for term in found} == {True}
+        assert {len(word.text) <= WORD_CHARACTERS for word in words(text)} == {True}
+        assert all(any(word.means(term) for term in found) for word in words(text))
+    assert terms("محمد \ufdfa") == {"محمد", "صلىاللهعليهوسلم"}
+
+
+def _check_words(one: str) -> None:
+    for term in terms(f"{one} a{one}b か{one}") | {word.text for word in words(one)}:
+        assert not any(part.isspace() for part in term), hex(ord(one))
+        assert 0 < len(term) <= WORD_CHARACTERS, hex(ord(one))
 
 
 def test_se2_what_is_asked_for_are_beginnings() -> None:
