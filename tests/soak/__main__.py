@@ -17,8 +17,8 @@ from tests.soak.slope import slope
 from tests.soak.stack import peopled, stacked
 from tests.soak.watch import Series, Watch
 
-# until every busy room keeps as much of its newest history as it ever will, and the heap has the holes it will have
-WARM_UP_MINUTES = 25.0
+# until every busy room keeps as much of its newest history as it ever will, and the heap has all the holes it will have
+WARM_UP_MINUTES = 35.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(".cache/soak"), help="folder of the samples and the picture")
     asked = parser.parse_args(arguments)
-    warm_up = 60.0 * min(WARM_UP_MINUTES, asked.minutes / 3)
+    warm_up = 60.0 * min(WARM_UP_MINUTES, asked.minutes / 2)
     asked.out.mkdir(parents=True, exist_ok=True)
     for old in asked.out.glob("server-*.jsonl"):
         old.unlink()
