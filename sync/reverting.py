@@ -260,12 +260,13 @@ class _Reverting:
         life, lives = one.life, held is not None and held.deleted is None
         if life is not None and life.lives and not (lives and _joins_alike(one, held)):
             self._connect_again(connection_id, one, held)
-        elif life is not None and not life.lives and lives:
-            if life.by:
-                what = {"connection": connection_id, "path": "node", "by": life.by, "seq": life.seq}
-                self._plan.meets(kept=True, why="it was changed since", **what)
-                return
+        elif life is not None and not life.lives and lives and not life.by:
             self._plan.ask(ops.Disconnect, connection=connection_id)
+        elif life is not None and not life.lives and lives:
+            what = {"connection": connection_id, "path": "node", "by": life.by, "seq": life.seq}
+            self._plan.meets(kept=True, why="it was changed since", **what)
+            if life.made:  # then it stays as it is
+                return
         held = self._tree.connections.get(connection_id)
         if one.label is not None and held is not None and held.deleted is None:
             self._tell(one.label, "label", connection=connection_id)

@@ -175,11 +175,14 @@ class Unmaking:
         if was is None or now is None:
             return
         old, new = was.connection, now.connection
+        again = isinstance(step.effect, effects.Connect | effects.Import)
+        if step.unmade and again and one.life is not None and one.life.made:
+            return  # his own, made once more: it was not there before either way
         if old.label != new.label:
             one.label = step.changed(one.label, old.label, new.label, None)
         if step.unmade:
             return
-        if one.connection is None or isinstance(step.effect, effects.Connect | effects.Import):
+        if one.connection is None or again:
             one.connection = now.connection
         elif old.label != new.label:
             one.connection = structs.replace(one.connection, label=new.label)

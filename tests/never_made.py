@@ -149,7 +149,8 @@ class NeverMade:
         if not unmade and now is not None and not lives and (was is None or isinstance(row.effect, effects.Connect)):
             self.lives.pop(thing, None)
             self._made_in_the_trash(thing, now[1])
-        if was is None or now is None:
+        again = isinstance(row.effect, effects.Connect | effects.Import)
+        if was is None or now is None or (unmade and again and thing in self.made):
             return
         for path in {**was[1], **now[1]}:
             old, new = was[1].get(path, ABSENT), now[1].get(path, ABSENT)

@@ -189,7 +189,7 @@ class _Rest:
             assert why in GONE or self._others_need(thing), f"{thing} stays for nobody: {why}"
         if not lives or self._kept.get((thing, "node")) == TRASHED:
             return
-        stays_whole = not wanted and (thing in self._never.made or thing[0] == "connection")
+        stays_whole = not wanted and thing in self._never.made
         for path in {**fields, **says_now, **dict.fromkeys(path for one, path in self._never.fields if one == thing)}:
             never = None if stays_whole else self._never.fields.get((thing, path))
             expected = fields.get(path, ABSENT) if never is None else never.value

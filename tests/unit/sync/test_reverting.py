@@ -12,7 +12,6 @@ from sync.history import tree_of_state
 from sync.planning import Planned, planning
 from sync.restoring import same_content
 from sync.reverting import Behind, revert
-from sync.tree import Held
 from sync.unmaking import Selection, Unmaking
 from sync.values import Refused
 from sync.verdict import SetAside
@@ -313,40 +312,6 @@ def test_keys_that_were_respaced_meanwhile_say_the_same_places() -> None:
     assert one.children("root") == ["a", *middle, "x", "c", "b"]
     reverted(one, user="bo")
     assert one.children("root") == ["a", *middle, "x", "b", "c"]
-
-
-class Counted(dict[str, Held]):
-    """The nodes of a tree, and how often one was looked up."""
-
-    looked = 0
-
-    def __getitem__(self, key: str) -> Held:
-        self.looked += 1
-        return super().__getitem__(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.looked += 1
-        return super().get(key, default)
-
-
-@pytest.mark.parametrize("kept", [False, True])
-def test_deep_chains_are_walked_once(kept: bool) -> None:
-    """However deep they lie: never once from each node of them."""
-    depth = 400
-    nodes = [{"id": f"n{at}", "type": "metric", "title": "x"} for at in range(depth)]
-    for at, node in enumerate(nodes[1:]):
-        node["parent"] = f"n{at}"
-    one = Grown()
-    one.ask({"op": "import", "parent": None, "after": None, "nodes": nodes, "connections": []}, who="bo")
-    if kept:
-        one.insert("mine", f"n{depth - 1}")
-    following = unmade(one, user="bo")
-    one.tree.nodes = counted = Counted(one.tree.nodes)
-    with planning(one.tree, one.seq, "eve", "revert:1", one.limits) as plan:
-        planned = past.made(plan, revert(plan, following))
-    assert len(planned.ops) == (not kept)
-    assert len(planned.collisions) == (depth if kept else 0)
-    assert counted.looked < 30 * depth
 
 
 def unmade_from_a_version(one: Grown, kept_at: int, user: str) -> Unmaking:
