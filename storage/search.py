@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 from storage.database import Connection, Database
 from storage.search_index import bring_level, bundled, forget, made_with
-from storage.search_pages import Candidates, read_page
+from storage.search_pages import MOST_FILTERED, Candidates, read_page
+from storage.search_ranks import bounds, ranked
 from storage.templates import PostgresTemplates
 from sync.errors import Unavailable
 from sync.identity import Identity, TreeKey
-from sync.search import Hits, Rank, SearchFilter, documents, points_of
+from sync.search import Hits, Rank, SearchFilter
 from sync.search_words import Word
 from sync.templates import TemplateSet
 
@@ -88,13 +89,6 @@ SELECT seen.tree_id AS tree, seen.points + COALESCE(other.points, 0) AS points F
 {_POINTS_IN.format(low="$7", high="$8", tree="seen.tree_id")}
 WHERE other.found = $9 ORDER BY 2 DESC, 1 DESC LIMIT $10
 """  # noqa: S608
-# OFFSET 0: each tree and word is a range of the key of its own, never a filter over a whole tree
-POSTINGS = """
-SELECT w.place, x.tree_id, x.term, x.nodes
-FROM unnest($2::bigint[]) AS t (id) CROSS JOIN unnest($3::text[], $4::text[]) WITH ORDINALITY AS w (low, high, place)
-CROSS JOIN LATERAL (SELECT x.tree_id, x.term, x.nodes FROM search_terms AS x
-    WHERE x.tenant_id = $1 AND x.tree_id = t.id AND x.term >= w.low AND x.term < w.high OFFSET 0) AS x
-"""
 SINCE = "SELECT searched_at FROM tenants WHERE tenant_id = $1"
 # updated_hour is what the index has. A tree that is known costs its new ops, another all its nodes
 _BEHIND = """
@@ -118,7 +112,7 @@ UPDATE tenants SET searched_at = GREATEST(searched_at, $2::timestamptz - interva
 FEW_TREES = 1_000  # that somebody may see; 5 µs for each and word
 LED_ROWS = 1_000  # of the leading word that are looked at; 5 µs each, and 10 for each other word
 BEGINNINGS = 100  # terms of a beginning that leads; 20 µs each
-CANDIDATES = 100  # trees whose documents are compared
+CANDIDATES = 100  # trees whose documents are compared, as far as `search_ranks` goes
 # what a question brings level itself, so that it finds what was just edited: 0.1 s; the job does the rest
 BEHIND_TREES, BEHIND_WORK = 20, 300
 _BEHIND_LOOKED_AT = 200
@@ -150,9 +144,10 @@ class PostgresSearch:
             identity.tenant, isolation="repeatable_read", readonly=True
         ) as connection:
             found = await _trees(connection, identity, asked, only.tree, CANDIDATES)
-            ranks = await _ranks(connection, identity.tenant, asked, found.trees)
-            candidates = Candidates(asked, ranks, found.complete, templates)
-            return await read_page(connection, identity.tenant, candidates, only, limit, after, behind)
+            looked_at = MOST_FILTERED if only.is_of_nodes else limit
+            ranks, whole = await ranked(connection, identity.tenant, asked, found.trees, after, looked_at + 1)
+            candidates = Candidates(asked, ranks, found.complete and whole, templates)
+            return await read_page(connection, identity.tenant, candidates, only, limit, behind)
 
     async def trees_with(self, identity: Identity, asked: Sequence[Word], *, limit: int) -> list[int]:
         templates = await self._templates.node_templates(identity.tenant)
@@ -212,7 +207,7 @@ async def _trees(
 ) -> _Found:
     few = await _few(connection, identity, tree)
     if few is not None:
-        lows, highs = _bounds(asked)
+        lows, highs = bounds(asked)
         rows = await connection.fetch(AMONG, identity.tenant, few, lows, highs, len(asked), limit + 1)
         return _Found([row["tree"] for row in rows[:limit]], len(rows) <= limit)
     return await _led(connection, identity, asked, limit)
@@ -232,7 +227,7 @@ async def _few(connection: Connection, identity: Identity, tree: int | None) -> 
 
 async def _led(connection: Connection, identity: Identity, asked: Sequence[Word], limit: int) -> _Found:
     tenant = identity.tenant
-    counts = [row["found"] for row in await connection.fetch(COUNTS, tenant, *_bounds(asked), LED_ROWS + 1)]
+    counts = [row["found"] for row in await connection.fetch(COUNTS, tenant, *bounds(asked), LED_ROWS + 1)]
     place = min(range(len(asked)), key=counts.__getitem__)
     leader, others = asked[place], [word for word in asked if word != asked[place]]
     terms, complete = [leader.text], counts[place] <= LED_ROWS
@@ -241,21 +236,5 @@ async def _led(connection: Connection, identity: Identity, asked: Sequence[Word]
         terms = [row["term"] for row in rows]
     each = LED_ROWS if complete else max(LED_ROWS // max(len(terms), 1), 1)
     who = (tenant, identity.user, identity.role == "admin")
-    rows = await connection.fetch(LED, *who, terms, leader.text, each, *_bounds(others), len(others), limit + 1)
+    rows = await connection.fetch(LED, *who, terms, leader.text, each, *bounds(others), len(others), limit + 1)
     return _Found([row["tree"] for row in rows[:limit]], complete and len(rows) <= limit)
-
-
-async def _ranks(connection: Connection, tenant: str, asked: Sequence[Word], trees: Sequence[int]) -> list[Rank]:
-    """The documents of these trees that have all the words, the best first."""
-    found: dict[int, list[dict[str, int]]] = {tree: [{} for _ in asked] for tree in trees}
-    for row in await connection.fetch(POSTINGS, tenant, list(trees), *_bounds(asked)):
-        word, best = asked[row["place"] - 1], found[row["tree_id"]][row["place"] - 1]
-        for one in row["nodes"]:
-            points = points_of(word, row["term"], int(one[0]))
-            if best.get(one[1:], 0) < points:
-                best[one[1:]] = points
-    return sorted(Rank(-points, -tree, node) for tree in trees for node, points in documents(found[tree]))
-
-
-def _bounds(asked: Sequence[Word]) -> tuple[list[str], list[str]]:
-    return [word.bounds[0] for word in asked], [word.bounds[1] for word in asked]

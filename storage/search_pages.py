@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ Place = tuple[int, str]  # tree, node
 
 
 class Candidates(NamedTuple):
-    """What was found: ranked, and whether that is all there is."""
+    """What was found: ranked, as far as a page needs, and whether all was looked at."""
 
     asked: Sequence[Word]
     ranks: Sequence[Rank]
@@ -70,11 +71,10 @@ async def read_page(
     candidates: Candidates,
     only: SearchFilter,
     limit: int,
-    after: Rank | None,
     behind: int,
 ) -> Hits:
-    ranks = [rank for rank in candidates.ranks if after is None or rank > after]
-    complete = candidates.complete
+    """Of one rank more than the page can have, so that it knows whether another follows."""
+    ranks, complete = candidates.ranks, candidates.complete
     if only.is_of_nodes:
         complete = complete and len(ranks) <= MOST_FILTERED
         ranks = await _of_kind(connection, tenant, ranks[:MOST_FILTERED], only)
@@ -103,14 +103,18 @@ async def _hits(
     paths: dict[Place, list[Crumb]] = {}
     for row in await connection.fetch(PATHS, tenant, trees, nodes, PATH_NODES):
         paths.setdefault((row["tree"], row["node"]), []).append(Crumb(row["above"], row["title"]))
-    hits = []
-    for rank in page:
-        place = (-rank.tree, rank.node)
-        if place[0] in details:
-            hit = hit_of(candidates, place, details[place[0]], found.get(place), paths.get(place, []))
-            if hit is not None and only.type in (None, hit.type) and only.status in (None, hit.status):
-                hits.append(hit)
-    return hits
+
+    def read() -> list[Hit]:
+        hits = []
+        for rank in page:
+            place = (-rank.tree, rank.node)
+            if place[0] in details:
+                hit = hit_of(candidates, place, details[place[0]], found.get(place), paths.get(place, []))
+                if hit is not None and only.type in (None, hit.type) and only.status in (None, hit.status):
+                    hits.append(hit)
+        return hits
+
+    return await asyncio.to_thread(read)  # 10 ms for a node whose texts are as long as they may be
 
 
 def hit_of(

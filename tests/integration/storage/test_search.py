@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from storage import search, search_index, search_pages
+from storage import search, search_index, search_pages, search_ranks
 from storage.database import Database
 from storage.directory import PostgresDirectory
 from storage.hierarchy import DOWN, UP
@@ -22,7 +22,7 @@ from storage.templates import PostgresTemplates
 from sync.identity import Identity
 from sync.listing import LARGE_NODES, TreeFilter
 from sync.node_templates import STANDARD
-from sync.search import SearchFilter, query
+from sync.search import Hits, SearchFilter, query
 from tests.batches import Writer, node
 from tests.integration.storage.filled import identity, new_tenant, new_tree
 from tests.postgres_servers import PostgresServer, opened
@@ -91,7 +91,7 @@ def questions() -> list[tuple[str, tuple[Any, ...]]]:
         ("search_terms_of_term", (search.LED, "many", "u3", False, low, "term3", 1_000, low, high, 1, 101)),
         ("search_terms_pkey", (search.LED, "many", "u3", False, low, "term3", 1_000, low, high, 1, 101)),
         ("search_terms_pkey", (search.AMONG, "many", [1, 2, 3], low, high, 1, 101)),
-        ("search_terms_pkey", (search.POSTINGS, "many", [1, 2, 3], low, high)),
+        ("search_terms_pkey", (search_ranks.RANKS, "many", [1, 2, 3], low, high, 9_999, -9, -2, "n", 51)),
         ("impact_trees_of_tenant", (search.BEHIND_RECENT, "many", "u3", False, stamp, datetime.now(UTC), 200)),
         ("search_trees_pkey", (search.BEHIND_ONE, "many", "u3", False, stamp, 7)),
         ("search_nodes_pkey", (search_pages.OF_KIND, "many", [1, 2], ["n1", "n2"], "metric", None)),
@@ -229,6 +229,36 @@ async def test_se7_forgotten_words_are_gone(postgres_database: Database) -> None
     async with postgres_database.transaction(writer.key.tenant) as connection:
         for table in ("search_trees", "search_nodes", "search_terms"):
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
+
+
+async def test_se6_of_words_in_very_many_nodes_the_best_trees_are_looked_at(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[SE6] And what is asked of the database beside it is a page, however many nodes have the words."""
+    tenant, kept = new_tenant(), PostgresSearch(postgres_database)
+    writers = [await new_tree(postgres_database, tenant) for _ in range(2)]
+    for writer in writers:
+        for number in range(20):
+            writer.insert(node(f"n{number}", "root", title="Otter pair"))
+        await land(postgres_database, writer)
+    writers[0].update("n3", title="Otters")
+    writers[0].update("n4", title="Otter")
+    await land(postgres_database, writers[0])
+    await kept.refresh(tenant, everything=True)
+
+    async def page(asked: str) -> Hits:
+        return await kept.search(identity(tenant), query(asked), only=SearchFilter(), limit=50, after=None)
+
+    best = await page("otter pair")
+    assert (len(best.hits), best.complete) == (38, True)
+    monkeypatch.setattr(search_ranks, "MOST_POSTINGS", 78)
+    assert (await page("otter pair")).complete, "20 + 20 and 20 + 18 of them are read"
+    monkeypatch.setattr(search_ranks, "MOST_POSTINGS", 40)
+    cut = await page("otter pair")
+    assert (cut.hits, cut.complete, cut.next) == (best.hits[:20], False, None)
+    async with postgres_database.transaction(tenant) as connection:
+        few = await search_ranks.ranked(connection, tenant, query("otter"), [writers[0].key.tree], None, 3)
+    assert (len(few.ranks), few.complete) == (3, True)
 
 
 async def test_lists_by_type_and_status_are_as_the_tree_was_looked_at_last(postgres_database: Database) -> None:
