@@ -200,6 +200,8 @@ class Hub:
         for lane in range(self._lanes):
             self._tasks.spawn(f"commit:{lane}", self._commits.run())
         self._tasks.spawn("progress", self._progress.tell())
+        if self._progress.owners is not None:
+            self._tasks.spawn("owners", self._progress.owners.ask())
         self._tasks.spawn("versions", self.keeper.keep())
         for name, work in self._housekeeping.loops():
             self._tasks.spawn(name, work)

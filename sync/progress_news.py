@@ -9,7 +9,6 @@ progress may be dropped, for it is told again as current state (SEMANTICS 9).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 
 from sync.codec import CodecName
 from sync.errors import TreesyncError, Unavailable
@@ -47,7 +46,7 @@ class ProgressNews:
         self._places = places
         self._log = log
         self._owed: dict[TreeKey, Owed] = {}
-        self._owners = None if ownings is None else OwnerNews(ownings, clock)
+        self.owners = None if ownings is None else OwnerNews(ownings, clock)
 
     async def tell(self) -> None:
         """A loop without an end."""
@@ -56,18 +55,18 @@ class ProgressNews:
             for place in list(self._places.values()):
                 if place.room.participants and self._has_news(place):
                     await self._tell_room(place)
-                    await self._tell_owner(place)
+                    self._tell_owner(place)
             self._tallies.forget_closed()
             for key in self._owed.keys() - self._places.keys():
                 del self._owed[key]
-            if self._owners is not None:
-                self._owners.forget_closed(self._places)
+            if self.owners is not None:
+                self.owners.forget_closed(self._places)
 
     def _has_news(self, place: OpenRoom) -> bool:
         counted, owed = self._tallies.known(place), self._owed.get(place.key)
         if counted is None or owed is None or counted.changed:
             return True
-        if self._owners is not None and self._owners.waits(place):
+        if self.owners is not None and self.owners.waits(place):
             return True
         return owed.keys() != place.room.participants.keys() or any(owed.values())
 
@@ -90,11 +89,10 @@ class ProgressNews:
                 return  # the tree has gone on: what is left is told with what is new
             counted = known
 
-    async def _tell_owner(self, place: OpenRoom) -> None:
+    def _tell_owner(self, place: OpenRoom) -> None:
         counted = self._tallies.known(place)
-        if self._owners is not None and counted is not None:
-            with suppress(Unavailable):  # the next round asks again
-                await self._owners.tell(place, counted)
+        if self.owners is not None and counted is not None:
+            self.owners.tell(place, counted)
 
     def _could_go_on(self, place: OpenRoom) -> bool:
         """Whether somebody is owed more, and takes it."""

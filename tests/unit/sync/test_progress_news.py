@@ -295,17 +295,37 @@ class Owned:
         return OtherTrees(trees=3, known=1, completion=0.5)
 
 
-async def test_pg11_the_owner_alone_is_told_how_far_he_is_in_all(deployment: Deployment) -> None:
+async def watching(deployment: Deployment, owned: Owned) -> AsyncIterator[OwnerNews]:
+    """What a hub does that knows of its owners' trees."""
+    news = deployment.hubs[0]._progress.owners = OwnerNews(owned, deployment.clock)
+    asking = asyncio.create_task(news.ask())
+    yield news
+    asking.cancel()
+    await settle()
+
+
+@pytest.fixture
+async def owned() -> Owned:
+    return Owned()
+
+
+@pytest.fixture
+async def owners(deployment: Deployment, owned: Owned) -> AsyncIterator[OwnerNews]:
+    async for one in watching(deployment, owned):
+        yield one
+
+
+async def test_pg11_the_owner_alone_is_told_how_far_he_is_in_all(
+    deployment: Deployment, owned: Owned, owners: OwnerNews
+) -> None:
     """[PG11]"""
-    owned, hub = Owned(), deployment.hubs[0]
-    hub._progress._owners = OwnerNews(owned, deployment.clock)
     owned.away = True
     ada, key = await opened(deployment)
     bo = deployment.socket("bo")
     await bo.open(key)
     assert [message.get("mine") for message in told(ada)] == [None]
     owned.away = False
-    await deployment.clock.advance(TELL_SECONDS)
+    await deployment.clock.advance(1.0)
     [message] = told(ada)
     assert (message["mine"], message["nodes"]) == ({"trees": 4, "completion_rate": 0.25}, {})
     for status, rate in (("done", 0.75), ("todo", 0.25)):
@@ -320,12 +340,34 @@ async def test_pg11_the_owner_alone_is_told_how_far_he_is_in_all(deployment: Dep
     for socket in (ada, bo):
         socket.hub.leave(socket.session)
     await deployment.clock.advance(120.0)
-    assert (hub._progress._owners._kept, hub._progress._owners._told) == ({}, {})
+    assert (owners._kept, owners._told, owners._wanted) == ({}, {}, {})
 
 
-async def test_pg11_an_owner_who_reads_slowly_is_told_when_he_has_read(deployment: Deployment) -> None:
+async def test_pg11_nobody_waits_for_a_database_that_is_slow(
+    deployment: Deployment, owned: Owned, owners: OwnerNews
+) -> None:
+    """[PG8] [PG11] Progress needs none."""
+
+    async def slow(tenant: str, user: str, *, but: int) -> OtherTrees:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    owned.others = slow  # type: ignore[method-assign]
+    await opened(deployment)
+    other = await deployment.tree(root(), user="bo")
+    bo = deployment.socket("bo")
+    await bo.open(other)
+    await deployment.clock.advance(1.0)
+    told(bo)
+    await bo.ask(other, {"op": "update", "node": "root", "set": DONE})
+    await deployment.clock.advance(1.0)
+    assert [message["summary"]["completion_rate"] for message in told(bo)] == [1.0]
+
+
+async def test_pg11_an_owner_who_reads_slowly_is_told_when_he_has_read(
+    deployment: Deployment, owners: OwnerNews
+) -> None:
     """[PG11]"""
-    deployment.hubs[0]._progress._owners = OwnerNews(Owned(), deployment.clock)
     ada, key = await opened(deployment)
     told(ada)
     assert isinstance(ada.outbox, ListOutbox)
@@ -333,8 +375,8 @@ async def test_pg11_an_owner_who_reads_slowly_is_told_when_he_has_read(deploymen
     bo = deployment.socket("bo")
     await bo.open(key)
     await bo.ask(key, {"op": "update", "node": "root", "set": DONE})
-    await deployment.clock.advance(TELL_SECONDS)
+    await deployment.clock.advance(1.0)
     ada.outbox.full = False
     ada.hub.drained(ada.session)
-    await deployment.clock.advance(TELL_SECONDS)
+    await deployment.clock.advance(1.0)
     assert [message["mine"]["completion_rate"] for message in told(ada) if "mine" in message] == [0.75]
