@@ -189,7 +189,7 @@ class Application:
         keep, persons = self.settings.keep_addresses, Persons(known.analytics, log)
         self.caches.tell("structures", lambda: reported(known.structures.asked, known.structures.hits))
         return [
-            *ProgressReports(self.hub, known, self.caches, log).operations(),
+            *ProgressReports(self.hub, known, self.caches, persons).operations(),
             *AiReady(self.store, known.structures, self.clock).operations(),
             *Activity(self.hub, self.store, known.feeds, persons, keep).operations(),
             *Searches(self.store, known.search, known.hierarchies).operations(),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from server.cached import Cache, Caches
 from server.http import Answer, Call, Operation, Parameter
+from server.persons import Persons
 from sync.analytics import Analytics, UserAnalytics, UserProgress
 from sync.codec import JSON
-from sync.errors import Forbidden, NotFound
+from sync.errors import Forbidden
 from sync.hub import Hub
 from sync.nodes import NodeType
 from sync.progress import SHARE_NODES, domains
@@ -56,20 +56,20 @@ class NewTemplates(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ProgressReports:
-    """The operations about progress. `log` hears when an admin looks at somebody."""
+    """The operations about progress."""
 
     def __init__(
         self,
         hub: Hub,
         known: Known,
         caches: Caches,
-        log: Callable[..., None],
+        persons: Persons,
     ) -> None:
         self._hub = hub
         self._templates = known.templates
         self._analytics = known.analytics
         self._structures = known.structures
-        self._log = log
+        self._persons = persons
         self._trees: Cache[bytes] = caches.new("tree_progress", len)
         self._users: Cache[bytes] = caches.new("user_progress", len)
 
@@ -155,7 +155,7 @@ class ProgressReports:
         return Answer(changed)
 
     async def user(self, call: Call) -> Answer:
-        user, stamp = await self._person(call)
+        user, stamp = await self._persons.asked(call)
         days = call.number("days", default=_DAYS, least=1, most=_DAYS_MOST) or _DAYS
         tenant = call.identity.tenant
 
@@ -166,26 +166,14 @@ class ProgressReports:
         return Answer(await self._users.get((tenant, user, days), stamp, made))
 
     async def analytics(self, call: Call) -> Answer:
-        user, stamp = await self._person(call)
+        user, stamp = await self._persons.asked(call)
         tenant = call.identity.tenant
 
         async def made() -> bytes:
+            await self._structures.level(tenant, user)
             return JSON.encode_value(await self._analytics.analytics(tenant, user))
 
         return Answer(await self._users.get((tenant, user), stamp, made))
-
-    async def _person(self, call: Call) -> tuple[str, str]:
-        """Whom the path names, and the stamp of all that is told of him: for himself and admins. To everyone else
-        there is nobody of that name (P10)."""
-        identity, user = call.identity, str(call.request.path_params["user"])
-        if user != identity.user and identity.role != "admin":
-            raise NotFound("no such user")
-        stamp = await self._analytics.stamp(identity.tenant, user)
-        if stamp is None:
-            raise NotFound("no such user")
-        if user != identity.user:
-            self._log("personal data read", tenant=identity.tenant, user=user, by=identity.user)
-        return user, stamp
 
 
 def _progress(counted: Counted) -> TreeProgress:

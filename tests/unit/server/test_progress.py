@@ -147,6 +147,7 @@ async def test_pg10_nobody_but_oneself_and_an_admin_is_told(app: Running, what: 
     assert problem(other) == (404, "not_found")
     assert other.json() == nobody.json()
     assert problem(await app.ask("GET", f"/api/v1/users/nobody/{what}", role="admin")) == (404, "not_found")
+    assert problem(await app.ask("GET", f"/api/v1/users/a%00b/{what}", role="admin")) == (404, "not_found")
     elsewhere = await app.ask("GET", f"/api/v1/users/ada/{what}", user="chef", tenant="other", role="admin")
     assert problem(elsewhere) == (404, "not_found")
     assert not [one for one in app.logged if one[0] == "personal data read"]
