@@ -41,13 +41,15 @@ GRANT USAGE ON SCHEMA public TO treesync_app, treesync_lister;
 
 -- tenants -------------------------------------------------------------------------------------------------------------
 -- tenant. A company: the isolation boundary. Made by the first valid token of one of its people. templates_version
--- rises with every change of node_templates. Of trees that were updated before searched_at, search knows the words.
+-- rises with every change of node_templates. Of trees that were updated before searched_at, search knows the words by the
+-- rules and templates of searched_with, those apart that search_trees has as unknown.
 CREATE TABLE tenants (
     tenant_id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now(),
     templates_version integer NOT NULL DEFAULT 0,
-    searched_at timestamptz
+    searched_at timestamptz,
+    searched_with text NOT NULL DEFAULT ''
 );
 
 -- users ---------------------------------------------------------------------------------------------------------------
@@ -190,7 +192,8 @@ CREATE TABLE legacy_rows (
 CREATE INDEX legacy_rows_of_tree ON legacy_rows (tenant_id, tree_id);
 
 -- search_trees --------------------------------------------------------------------------------------------------------
--- tenant. The trees whose words search knows, as of which position, and by which rules and templates they were taken.
+-- tenant. The trees whose words search knows, as of which position, and by which rules and templates they were taken. A
+-- seq of -1: not yet, or not to the end.
 CREATE TABLE search_trees (
     tenant_id text COLLATE "C" NOT NULL,
     tree_id bigint NOT NULL,
@@ -200,6 +203,8 @@ CREATE TABLE search_trees (
     PRIMARY KEY (tenant_id, tree_id),
     FOREIGN KEY (tenant_id, tree_id) REFERENCES impact_trees ON DELETE CASCADE
 );
+
+CREATE INDEX search_trees_unknown ON search_trees (tenant_id, tree_id) WHERE seq < 0;
 
 -- search_nodes --------------------------------------------------------------------------------------------------------
 -- tenant. The words of each live node as it was at its seq, each behind the digit that says what it counts for; under

@@ -52,7 +52,7 @@ async def opened(
         stack.push_async_callback(lock.close)
         await lock.take()
         companions: list[Companion] = [lock]
-        structures, search = PostgresStructures(database), PostgresSearch(database)
+        structures, search = PostgresStructures(database), PostgresSearch(database, log)
         scheduler: Scheduler | None = None
         if settings.jobs:
             jobs = [

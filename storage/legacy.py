@@ -12,6 +12,7 @@ import msgspec
 
 from storage.database import Connection, Database, translated
 from storage.directory import ADMIT_TENANT, make_tree
+from storage.search_index import announce
 from sync.errors import NotFound
 from sync.identity import Author, Identity
 from sync.ports import Batch, Visibility
@@ -92,6 +93,7 @@ class PostgresLegacy:
             key = await make_tree(connection, identity, first, visibility, author)
             await connection.execute(FILL, tenant, row.source, row.row, key.tree)
             await connection.execute(TIMES, tenant, key.tree, row.created_at, row.updated_at)
+            await announce(connection, tenant, [key.tree])  # no search looks for what was edited long ago
             return Took("made", key.tree)
 
 

@@ -13,11 +13,15 @@ in the trash, gone or changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from storage.database import Connection, Database
-from storage.search_index import bring_level, bundled, forget, made_with
+from storage.search_index import announce, bring_level, bundled, forget, made_with
 from storage.search_pages import MOST_FILTERED, Candidates, read_page
 from storage.search_ranks import bounds, ranked
 from storage.templates import PostgresTemplates
@@ -89,11 +93,13 @@ SELECT seen.tree_id AS tree, seen.points + COALESCE(other.points, 0) AS points F
 {_POINTS_IN.format(low="$7", high="$8", tree="seen.tree_id")}
 WHERE other.found = $9 ORDER BY 2 DESC, 1 DESC LIMIT $10
 """  # noqa: S608
-SINCE = "SELECT searched_at FROM tenants WHERE tenant_id = $1"
-# updated_hour is what the index has. A tree that is known costs its new ops, another all its nodes
+# never, where that was by other rules or templates
+SINCE = "SELECT searched_at FROM tenants WHERE tenant_id = $1 AND searched_with = $2"
+# updated_hour is what the index has. A tree that is known costs its new ops, and that they are found among its nodes;
+# another all its nodes
 _BEHIND = """
-SELECT t.id, LEAST(t.node_count, CASE WHEN s.epoch = h.epoch AND s.made_with = $4 THEN h.seq - s.seq ELSE t.node_count
-    END) AS work
+SELECT t.id, LEAST(t.node_count, CASE WHEN s.epoch = h.epoch AND s.made_with = $4 AND s.seq >= 0
+    THEN h.seq - s.seq + t.node_count / 200 ELSE t.node_count END) AS work
 FROM impact_trees AS t JOIN tree_heads AS h ON h.tenant_id = t.tenant_id AND h.tree_id = t.id
 LEFT JOIN search_trees AS s ON s.tenant_id = t.tenant_id AND s.tree_id = t.id
 WHERE t.tenant_id = $1 AND t.deleted_at IS NULL AND {which}
@@ -104,9 +110,12 @@ _NEWEST = "ORDER BY t.updated_hour DESC, t.updated_at DESC"
 BEHIND_RECENT = f"{_BEHIND.format(which=f'{_SEEN} AND {_RECENT}')} {_NEWEST} LIMIT $6"
 BEHIND_ALL = f"{_BEHIND.format(which=_SEEN)} {_NEWEST} LIMIT $5"
 BEHIND_ONE = _BEHIND.format(which=f"{_SEEN} AND t.id = $5")
+# imported with the times they had elsewhere, or not looked at to the end
+BEHIND_UNKNOWN = f"{_BEHIND.format(which=f'{_SEEN} AND s.seq < 0')} LIMIT $5"
 # A commit is stamped with the time it began, and seen when it ends: no statement runs longer than 30 s
 LEVEL = """
-UPDATE tenants SET searched_at = GREATEST(searched_at, $2::timestamptz - interval '1 minute') WHERE tenant_id = $1
+UPDATE tenants SET searched_at = GREATEST(searched_at, $2::timestamptz - interval '1 minute'), searched_with = $3
+WHERE tenant_id = $1
 """
 
 FEW_TREES = 1_000  # that somebody may see; 5 µs for each and word
@@ -129,9 +138,11 @@ class _Found(NamedTuple):
 class PostgresSearch:
     """See the module."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, log: Callable[..., None] = lambda *_, **__: None) -> None:
         self._database = database
+        self._log = log
         self._templates = PostgresTemplates(database)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def search(
         self, identity: Identity, asked: Sequence[Word], *, only: SearchFilter, limit: int, after: Rank | None
@@ -157,18 +168,39 @@ class PostgresSearch:
 
     async def refresh(self, tenant: str, *, everything: bool) -> int:
         templates = await self._templates.node_templates(tenant)
-        everyone = (tenant, "", True, made_with(templates))
+        stamp = made_with(templates)
         async with self._database.transaction(tenant, readonly=True) as connection:
             began = await connection.fetchval("SELECT now()")
-            since = None if everything else await connection.fetchval(SINCE, tenant)
-            recent = (BEHIND_RECENT, *everyone, since, _NO_BOUND)
-            asked = recent if since is not None else (BEHIND_ALL, *everyone, _NO_BOUND)
-            behind = [(row["id"], row["work"]) for row in await connection.fetch(*asked)]
+            since = None if everything else await connection.fetchval(SINCE, tenant, stamp)
+            behind = await _read_behind(connection, (tenant, "", True, stamp), since, _NO_BOUND)
+        refused: list[int] = []
+        waits = False
         for trees in bundled(behind):
-            await bring_level(self._database, tenant, templates, trees)
+            try:
+                waits |= await bring_level(self._database, tenant, templates, trees) != set(trees)
+            except Unavailable:
+                raise
+            except Exception:  # whatever stands in one of them, the others are found
+                refused += await self._one_by_one(tenant, templates, trees)
         async with self._database.transaction(tenant) as connection:
-            await connection.execute(LEVEL, tenant, began)
-        return len(behind)
+            if refused:
+                await announce(connection, tenant, refused)
+            if not waits:  # what others are busy with may have been edited since they looked
+                await connection.execute(LEVEL, tenant, began, stamp)
+        return len(behind) - len(refused)
+
+    async def _one_by_one(self, tenant: str, templates: TemplateSet, trees: Sequence[int]) -> list[int]:
+        """Answers the trees that cannot be looked at."""
+        refused = []
+        for tree in trees:
+            try:
+                await bring_level(self._database, tenant, templates, [tree])
+            except Unavailable:
+                raise
+            except Exception as error:
+                refused.append(tree)
+                self._log("search.refused", tenant=tenant, tree=tree, error=type(error).__name__)
+        return refused
 
     async def forget(self, key: TreeKey) -> None:
         async with self._database.transaction(key.tenant) as connection:
@@ -176,30 +208,48 @@ class PostgresSearch:
 
     async def _catch_up(self, identity: Identity, templates: TemplateSet, tree: int | None) -> int:
         """Bring level what was edited last of what somebody may see; answers how many trees are still behind."""
-        behind = await self._behind(identity, templates, tree)
-        taken: list[tuple[int, int]] = []
-        for one, work in behind[:BEHIND_TREES]:
-            if sum(other for _, other in taken) + work <= BEHIND_WORK:
-                taken.append((one, work))
-        done = 0
-        for trees in bundled(taken):
-            try:
-                await bring_level(self._database, identity.tenant, templates, trees)
-            except Unavailable:  # somebody else is at one of them for long
-                continue
-            done += len(trees)
-        return len(behind) - done
+        if not await self._behind(identity, templates, tree):
+            return 0
+        # of all who ask at once here one does it, and the others hold no connection while they wait
+        async with self._turns.setdefault(identity.tenant, asyncio.Lock()):
+            behind = await self._behind(identity, templates, tree)
+            done = 0
+            for trees in bundled(_first(behind)):
+                # somebody else is busy with one of them, or what stands in one cannot be taken: they stay behind
+                with suppress(Exception):
+                    done += len(await bring_level(self._database, identity.tenant, templates, trees))
+            return len(behind) - done
 
     async def _behind(self, identity: Identity, templates: TemplateSet, tree: int | None) -> list[tuple[int, int]]:
-        who = (identity.tenant, identity.user, identity.role == "admin", made_with(templates))
+        stamp = made_with(templates)
+        who = (identity.tenant, identity.user, identity.role == "admin", stamp)
         async with self._database.transaction(identity.tenant, readonly=True) as connection:
             if tree is not None:
                 rows = await connection.fetch(BEHIND_ONE, *who, tree)
-            elif (since := await connection.fetchval(SINCE, identity.tenant)) is not None:
-                rows = await connection.fetch(BEHIND_RECENT, *who, since, _BEHIND_LOOKED_AT)
-            else:  # the job has not been here yet
-                rows = await connection.fetch(BEHIND_ALL, *who, _BEHIND_LOOKED_AT)
-        return [(row["id"], row["work"]) for row in rows]
+                return [(row["id"], row["work"]) for row in rows]
+            since = await connection.fetchval(SINCE, identity.tenant, stamp)
+            return await _read_behind(connection, who, since, _BEHIND_LOOKED_AT)
+
+
+async def _read_behind(
+    connection: Connection, who: tuple[str, str, bool, str], since: datetime | None, limit: int
+) -> list[tuple[int, int]]:
+    """(tree, work) of what somebody may see and is not level, edited since then or, None, ever; the newest first."""
+    if since is None:  # the job has not been here yet, or by other rules
+        rows = await connection.fetch(BEHIND_ALL, *who, limit)
+    else:
+        rows = await connection.fetch(BEHIND_RECENT, *who, since, limit)
+        rows += await connection.fetch(BEHIND_UNKNOWN, *who, limit)
+    return list({row["id"]: row["work"] for row in rows}.items())
+
+
+def _first(behind: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """As many as a question takes on."""
+    taken: list[tuple[int, int]] = []
+    for tree, work in behind[:BEHIND_TREES]:
+        if sum(other for _, other in taken) + work <= BEHIND_WORK:
+            taken.append((tree, work))
+    return taken
 
 
 async def _trees(

@@ -21,7 +21,7 @@ from sync.scores import judge
 from sync.search import SEARCH_VERSION, node_terms, tree_terms
 from sync.templates import TemplateSet
 
-# whoever searches waits no longer than that for another who is at the same tree
+# whoever searches waits no longer than that for another who begins with the same tree
 PATIENCE = "SET LOCAL lock_timeout = '1s'"
 BEGIN = """
 INSERT INTO search_trees (tenant_id, tree_id, epoch, seq, made_with)
@@ -29,7 +29,12 @@ SELECT $1, tree, '', -1, '' FROM unnest($2::bigint[]) AS t (tree) ORDER BY tree 
 """
 HOLD = """
 SELECT tree_id, epoch, made_with FROM search_trees
-WHERE tenant_id = $1 AND tree_id = ANY ($2) ORDER BY tree_id FOR UPDATE
+WHERE tenant_id = $1 AND tree_id = ANY ($2) ORDER BY tree_id FOR UPDATE SKIP LOCKED
+"""
+ANNOUNCE = """
+INSERT INTO search_trees (tenant_id, tree_id, epoch, seq, made_with)
+SELECT tenant_id, id, '', -1, '' FROM impact_trees WHERE tenant_id = $1 AND id = ANY ($2) ORDER BY id
+ON CONFLICT (tenant_id, tree_id) DO UPDATE SET seq = -1
 """
 HEADS = """
 SELECT t.id, t.name, t.description, h.epoch, h.seq
@@ -38,13 +43,18 @@ WHERE t.tenant_id = $1 AND t.id = ANY ($2) AND t.deleted_at IS NULL
 """
 FORGET_NODES = "DELETE FROM search_nodes WHERE tenant_id = $1 AND tree_id = ANY ($2)"
 FORGET_TERMS = "DELETE FROM search_terms WHERE tenant_id = $1 AND tree_id = ANY ($2)"
+# As far as $4 goes, in octets; of a jsonb the size as it lies there is known, of a text that of itself
 CHANGED = """
+SELECT * FROM (
 SELECT n.tree_id, n.id, n.parent_id, n.order_key, n.node_type, n.title, n.description, n.template_data, n.metadata,
-    n.seq, s.terms AS had
+    n.seq, s.terms AS had, sum(size.octets) OVER (ROWS UNBOUNDED PRECEDING)::bigint AS total, size.octets
 FROM tree_nodes AS n
+CROSS JOIN LATERAL (SELECT octet_length(n.description) + 4 * pg_column_size(n.template_data)
+    + 4 * pg_column_size(n.metadata) AS octets) AS size
 LEFT JOIN search_nodes AS s ON s.tenant_id = n.tenant_id AND s.tree_id = n.tree_id AND s.node_id = n.id
 WHERE n.tenant_id = $1 AND n.tree_id = ANY ($2) AND n.deleted_seq IS NULL AND s.seq IS DISTINCT FROM n.seq
 LIMIT $3
+) AS changed WHERE total - octets < $4
 """
 # the tree's own words stand under the empty id
 GONE = """
@@ -87,6 +97,7 @@ FORGET = "DELETE FROM search_trees WHERE tenant_id = $1 AND tree_id = $2"
 
 TOGETHER_TREES = 50  # brought level in one transaction
 TOGETHER_NODES = 2_000  # that have changed, in one transaction: 0.3 s where all their words are new
+TOGETHER_OCTETS = 8_000_000  # of their texts: a node may have a megabyte
 _SEPARATOR = "\x1f"  # between ids in a column of the statement: no id holds a control character
 
 Term = tuple[int, str]  # tree, term
@@ -142,36 +153,45 @@ def bundled(behind: Sequence[tuple[int, int]]) -> list[list[int]]:
     return bundles
 
 
-async def bring_level(database: Database, tenant: str, templates: TemplateSet, trees: Sequence[int]) -> None:
-    """Raises Unavailable, also where somebody else is at one of them for long."""
-    again = True
+async def bring_level(database: Database, tenant: str, templates: TemplateSet, trees: Sequence[int]) -> set[int]:
+    """Answers those of the trees that are level now; with another somebody else is busy. Raises Unavailable."""
+    held, again = set(trees), True
     while again:  # a large tree takes several turns; only the last one says that it is level
         async with database.transaction(tenant) as connection:
-            again = await _one_turn(connection, tenant, templates, sorted(trees))
+            ours, again = await _one_turn(connection, tenant, templates, sorted(trees))
+            held &= ours
+    return held
+
+
+async def announce(connection: Connection, tenant: str, trees: Sequence[int]) -> None:
+    """Have these trees looked at, whenever they were edited."""
+    await connection.execute(ANNOUNCE, tenant, list(trees))
 
 
 async def forget(connection: Connection, tenant: str, tree: int) -> None:
     await connection.execute(FORGET, tenant, tree)
 
 
-async def _one_turn(connection: Connection, tenant: str, templates: TemplateSet, trees: Sequence[int]) -> bool:
-    """Whether there is more to do."""
+async def _one_turn(
+    connection: Connection, tenant: str, templates: TemplateSet, trees: Sequence[int]
+) -> tuple[set[int], bool]:
+    """The trees nobody else is busy with, and whether there is more to do in them."""
     await connection.execute(PATIENCE)
     await connection.execute(BEGIN, tenant, trees)
     held = {row["tree_id"]: row for row in await connection.fetch(HOLD, tenant, trees)}
     # read before the rows: what is edited meanwhile makes the tree newer than its stamp, and is looked at again
-    heads = [row for row in await connection.fetch(HEADS, tenant, trees) if row["id"] in held]
+    heads = await connection.fetch(HEADS, tenant, list(held))
     await _begin_anew(connection, tenant, made_with(templates), held, heads)
     ids = [row["id"] for row in heads]
-    changed = await connection.fetch(CHANGED, tenant, ids, TOGETHER_NODES)
+    changed = await connection.fetch(CHANGED, tenant, ids, TOGETHER_NODES, TOGETHER_OCTETS)
     gone = await connection.fetch(GONE, tenant, ids)
     changes = await asyncio.to_thread(_compare, heads, changed, gone, templates)
     await _store(connection, tenant, changes)
-    if len(changed) == TOGETHER_NODES:
-        return True
+    if len(changed) == TOGETHER_NODES or (changed and changed[-1]["total"] >= TOGETHER_OCTETS):
+        return set(held), True
     stamps = [[row[name] for row in heads] for name in ("epoch", "seq")]
     await connection.execute(STAMP, tenant, ids, *stamps, made_with(templates))
-    return False
+    return set(held), False
 
 
 async def _begin_anew(

@@ -43,7 +43,12 @@ class _SearchJobs:
     async def _refresh(self, dry_run: bool, *, everything: bool) -> Counts:
         tenants = await self._database.tenants()
         trees = 0
-        if not dry_run:  # finding out what is behind is most of the work
-            for tenant in tenants:
+        failed: list[Exception] = []
+        for tenant in [] if dry_run else tenants:  # finding out what is behind is most of the work
+            try:
                 trees += await self._search.refresh(tenant, everything=everything)
+            except Exception as error:  # the tenants behind this one get their turn, and the run is tried again
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return {"tenants": len(tenants), "trees": trees}

@@ -13,6 +13,7 @@ from storage import search, search_index, search_pages, search_ranks
 from storage.database import Database
 from storage.directory import PostgresDirectory
 from storage.hierarchy import DOWN, UP
+from storage.legacy import LegacyRow, PostgresLegacy
 from storage.listing import statement_for
 from storage.postgres import PostgresStore
 from storage.search import PostgresSearch
@@ -23,7 +24,7 @@ from sync.identity import Identity
 from sync.listing import LARGE_NODES, TreeFilter
 from sync.node_templates import STANDARD
 from sync.search import Hits, SearchFilter, query
-from tests.batches import Writer, node
+from tests.batches import Writer, author, first_batch, node
 from tests.integration.storage.filled import identity, new_tenant, new_tree
 from tests.postgres_servers import PostgresServer, opened
 
@@ -54,6 +55,7 @@ ANALYZE;
 WORDS = "SELECT term, nodes FROM search_terms WHERE tenant_id = $1 AND tree_id = $2 ORDER BY term"
 STAMP = "SELECT seq FROM search_trees WHERE tenant_id = $1 AND tree_id = $2"
 LEVEL = "SELECT searched_at FROM tenants WHERE tenant_id = $1"
+SPOIL = "UPDATE search_nodes SET terms = 'spoilt' WHERE tenant_id = $1 AND tree_id = $2"
 HOLD = "SELECT 1 FROM search_trees WHERE tenant_id = $1 AND tree_id = $2 FOR UPDATE"
 ROWS = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables WHERE relname = 'search_terms'"
 ADMIN, MEMBER = identity("many", "u3"), Identity(tenant="many", user="u3", role="admin", expires_at=4e9)
@@ -93,11 +95,12 @@ def questions() -> list[tuple[str, tuple[Any, ...]]]:
         ("search_terms_pkey", (search.AMONG, "many", [1, 2, 3], low, high, 1, 101)),
         ("search_terms_pkey", (search_ranks.RANKS, "many", [1, 2, 3], low, high, 9_999, -9, -2, "n", 51)),
         ("impact_trees_of_tenant", (search.BEHIND_RECENT, "many", "u3", False, stamp, datetime.now(UTC), 200)),
+        ("search_trees_unknown", (search.BEHIND_UNKNOWN, "many", "u3", False, stamp, 200)),
         ("search_trees_pkey", (search.BEHIND_ONE, "many", "u3", False, stamp, 7)),
         ("search_nodes_pkey", (search_pages.OF_KIND, "many", [1, 2], ["n1", "n2"], "metric", None)),
         ("tree_nodes_pkey", (search_pages.NODES, "many", [1, 2], ["n1", "n2"])),
         ("tree_nodes_pkey", (search_pages.PATHS, "many", [1, 2], ["n1", "n2"], 100)),
-        ("tree_nodes_pkey", (search_index.CHANGED, "many", [1, 2], 100)),
+        ("tree_nodes_pkey", (search_index.CHANGED, "many", [1, 2], 100, 9_999)),
         ("search_nodes_pkey", (search_index.GONE, "many", [1, 2])),
         ("search_terms_pkey", (search_index.TERMS, "many", [1, 2], ["term1", "term2"])),
         ("tree_nodes_pkey", (UP, "many", 7, "n3")),
@@ -174,12 +177,22 @@ async def test_se7_what_is_taken_in_turns_or_by_other_rules_comes_to_the_same(
     whole = await words(postgres_database, writer)
     monkeypatch.setattr(search_index, "TOGETHER_NODES", 3)
     await PostgresTemplates(postgres_database).set_node_templates(tenant, "ada", STANDARD)
-    assert await kept.refresh(tenant, everything=True) == 1
+    assert await kept.refresh(tenant, everything=False) == 1, "whenever it was edited"
     again = await words(postgres_database, writer)
     assert {term: sorted(nodes) for term, nodes in again.items()} == {
         term: sorted(nodes) for term, nodes in whole.items()
     }
     assert await kept.refresh(tenant, everything=True) == 0
+    monkeypatch.setattr(search_index, "TOGETHER_NODES", 2_000)
+    monkeypatch.setattr(search_index, "TOGETHER_OCTETS", 1)
+    await PostgresTemplates(postgres_database).set_node_templates(tenant, "ada", STANDARD)
+    templates = await PostgresTemplates(postgres_database).node_templates(tenant)
+    async with postgres_database.transaction(tenant) as connection:
+        tree = writer.key.tree
+        assert await search_index._one_turn(connection, tenant, templates, [tree]) == ({tree}, True)
+    assert await kept.refresh(tenant, everything=False) == 1, "what is not done to the end is gone on with"
+    async with postgres_database.transaction(tenant) as connection:
+        assert await connection.fetchval(STAMP, *writer.key) == writer.head.seq
 
 
 async def test_se7_nobody_waits_and_what_is_not_level_is_counted(
@@ -195,6 +208,8 @@ async def test_se7_nobody_waits_and_what_is_not_level_is_counted(
         async with asyncio.timeout(20):
             await land(postgres_database, writer)
             assert await found(postgres_database, tenant, "zebra") == ([], 1)
+            await PostgresSearch(postgres_database).refresh(tenant, everything=False)
+            assert await holder.fetchval(LEVEL, tenant) is None, "nobody has said yet that all is level"
     assert await found(postgres_database, tenant, "zebra") == (["n1"], 0)
     writer.insert(node("n2", "root", title="Zebra"))
     await land(postgres_database, writer)
@@ -217,6 +232,61 @@ async def test_se7_the_jobs_bring_every_tenant_level(postgres_database: Database
             level = await connection.fetchval(LEVEL, writer.key.tenant)
             assert level < await connection.fetchval("SELECT now() - interval '59 seconds'")
     assert (await everything.work(datetime.now(UTC), False))["trees"] == 0
+
+
+async def test_se7_of_many_who_ask_at_once_one_brings_level_what_all_find(postgres_database: Database) -> None:
+    """[SE7]"""
+    writer = await new_tree(postgres_database)
+    writer.insert(node("n1", "root", title="Zebra"))
+    await land(postgres_database, writer)
+    kept, who = PostgresSearch(postgres_database), identity(writer.key.tenant)
+    pages = await asyncio.gather(
+        *(kept.search(who, query("zebra"), only=SearchFilter(), limit=9, after=None) for _ in range(12))
+    )
+    assert {(len(page.hits), page.behind) for page in pages} == {(1, 0)}
+
+
+async def test_se7_a_tree_that_cannot_be_looked_at_keeps_no_other_from_being_found(postgres_database: Database) -> None:
+    """[SE7] Not those of its tenant, nor the tenants behind it; and it is tried again until it can."""
+    told: list[dict[str, Any]] = []
+    kept = PostgresSearch(postgres_database, lambda event, **more: told.append({"event": event, **more}))
+    tenant = new_tenant()
+    spoilt, other = [await new_tree(postgres_database, tenant) for _ in range(2)]
+    behind = await new_tree(postgres_database, f"{tenant}-z")
+    recent, _ = search_jobs(postgres_database, kept)
+    await recent.work(datetime.now(UTC), False)
+    async with postgres_database.transaction(tenant) as connection:
+        await connection.execute(SPOIL, *spoilt.key)
+    for writer in (spoilt, other, behind):
+        writer.rename("Zebra")
+        await land(postgres_database, writer)
+    for _ in range(2):
+        await recent.work(datetime.now(UTC), False)
+        assert told.pop() == {
+            "event": "search.refused",
+            "tenant": tenant,
+            "tree": spoilt.key.tree,
+            "error": "ValueError",
+        }
+        assert not told
+    for writer in (other, behind):
+        async with postgres_database.transaction(writer.key.tenant) as connection:
+            assert await connection.fetchval(STAMP, *writer.key) == writer.head.seq
+    assert await found(postgres_database, tenant, "zebra") == ([None], 1)
+    await kept.forget(spoilt.key)
+    assert await found(postgres_database, tenant, "zebra") == ([None, None], 0)
+
+
+async def test_se7_a_row_taken_from_an_old_table_is_found_whenever_it_was_edited(postgres_database: Database) -> None:
+    """[SE7]"""
+    tenant = new_tenant()
+    await new_tree(postgres_database, tenant)
+    await PostgresSearch(postgres_database).refresh(tenant, everything=False)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    row = LegacyRow(source="old.trees", row="1", content="c", created_at=long_ago, updated_at=long_ago)
+    first = first_batch(tenant, name="Zebra")
+    await PostgresLegacy(postgres_database).take(identity(tenant), row, first, "private", author())
+    assert await found(postgres_database, tenant, "zebra") == ([None], 0)
 
 
 async def test_se7_forgotten_words_are_gone(postgres_database: Database) -> None:
