@@ -7,7 +7,7 @@ from typing import get_args
 from server.http import Answer, Call, Operation, Parameter
 from sync.access import role_in
 from sync.errors import Invalid, NotFound
-from sync.hierarchy import Hierarchies, Hierarchy
+from sync.hierarchy import MOST_DEPTH, Hierarchies, Hierarchy
 from sync.identity import TreeKey
 from sync.nodes import NODE_TYPES, NodeType
 from sync.ports import Store
@@ -15,7 +15,6 @@ from sync.search import MOST_HITS, QUERY_CHARACTERS, Hits, Search, SearchFilter,
 from sync.templates import Status
 
 _PAGE = 20
-_MOST_DEPTH = 100_000  # beyond every limit of depth: all levels
 _ID_CHARACTERS = 64
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -55,7 +54,7 @@ class Searches:
                 gives=Hierarchy,
                 query=(
                     Parameter("node", "string", "the branch of this node; absent: the whole tree"),
-                    Parameter("depth", "integer", "so many levels below it; absent: all", 0, _MOST_DEPTH),
+                    Parameter("depth", "integer", f"so many levels below it; absent: {MOST_DEPTH}", 0, MOST_DEPTH),
                 ),
             ),
         ]
@@ -75,7 +74,7 @@ class Searches:
 
     async def hierarchy(self, call: Call) -> Answer:
         key = TreeKey(call.identity.tenant, call.tree)
-        depth = call.number("depth", default=_MOST_DEPTH, least=0, most=_MOST_DEPTH) or 0
+        depth = call.number("depth", default=MOST_DEPTH, least=0, most=MOST_DEPTH) or 0
         if role_in(await self._store.rights(key), call.identity) is None:
             raise NotFound("no such tree")
         node = call.request.query_params.get("node")

@@ -1,17 +1,23 @@
 """The PostgreSQL implementation of `sync.hierarchy.Hierarchies`: recursive queries over the rows of a tree.
 
 Up, each step is a row by its key. Down, the rows of the tree are read once, by its key, and each level is joined to
-them: an index by parent would answer one level, and cost every edit.
+them: an index by parent would answer one level, and cost every edit. Levels are few therefore, and few ask at a time.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
 from storage.database import Connection, Database
 from storage.op_log import read_head
 from sync.errors import NotFound
-from sync.hierarchy import Ancestor, Hierarchy, HierarchyNode, path_below
+from sync.hierarchy import MOST_DEPTH, MOST_NODES, Ancestor, Hierarchy, HierarchyNode, bounded, path_below
 from sync.identity import TreeKey
 from sync.structuring import PATH_CHARACTERS, ROOT_PATH
+
+_TOGETHER = 2  # ask at a time, of 20 connections: others' questions take a millisecond, these up to a second
 
 # The node itself is step 0
 UP = """
@@ -42,8 +48,8 @@ WITH RECURSIVE live AS MATERIALIZED (
 )
 SELECT down.id, down.parent_id, down.title, down.node_type, down.depth, down.path, COALESCE(c.children, 0) AS children
 FROM down LEFT JOIN counted AS c ON c.parent_id = down.id
-ORDER BY down.depth, down.path, down.order_key
-"""
+ORDER BY down.depth, down.path, down.order_key LIMIT @
+""".replace("@", str(MOST_NODES + 1))
 
 
 class PostgresHierarchies:
@@ -51,26 +57,34 @@ class PostgresHierarchies:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turns = asyncio.Semaphore(_TOGETHER)
 
     async def hierarchy(self, key: TreeKey, node: str | None, depth: int) -> Hierarchy:
-        async with self._database.transaction(key.tenant, isolation="repeatable_read", readonly=True) as connection:
+        depth = min(depth, MOST_DEPTH)
+        async with (
+            self._turns,
+            self._database.transaction(key.tenant, isolation="repeatable_read", readonly=True) as connection,
+        ):
             head = await read_head(connection, key)
             above = await _above(connection, key, node) if node is not None else []
             path = path_below([one.id for one in above])
             rows = await connection.fetch(DOWN, *key, node, depth, len(above), path, PATH_CHARACTERS, ROOT_PATH)
-        nodes = [
-            HierarchyNode(
-                id=row["id"],
-                parent=row["parent_id"],
-                title=row["title"],
-                type=row["node_type"],
-                depth=row["depth"],
-                path=row["path"],
-                children=row["children"],
-            )
-            for row in rows
-        ]
-        return Hierarchy(tree=key.tree, epoch=head.epoch, seq=head.seq, ancestors=above, nodes=nodes)
+        return bounded(key, head, above, await asyncio.to_thread(_nodes, rows), depth)
+
+
+def _nodes(rows: Sequence[Any]) -> list[HierarchyNode]:
+    return [
+        HierarchyNode(
+            id=row["id"],
+            parent=row["parent_id"],
+            title=row["title"],
+            type=row["node_type"],
+            depth=row["depth"],
+            path=row["path"],
+            children=row["children"],
+        )
+        for row in rows
+    ]
 
 
 async def _above(connection: Connection, key: TreeKey, node: str) -> list[Ancestor]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from storage.memory import MemoryDatabase
 from sync.errors import NotFound
-from sync.hierarchy import Ancestor, Hierarchy, HierarchyNode, path_below
+from sync.hierarchy import MOST_DEPTH, Ancestor, Hierarchy, HierarchyNode, bounded, path_below
 from sync.identity import TreeKey
 from sync.nodes import Node
 
@@ -16,6 +18,7 @@ class MemoryHierarchies:
         self._database = database
 
     async def hierarchy(self, key: TreeKey, node: str | None, depth: int) -> Hierarchy:
+        depth = min(depth, MOST_DEPTH)
         loaded = self._database.living(key).loaded()
         nodes = {row.node.id: row.node for row in loaded.nodes if row.deleted is None}
         if node is not None and node not in nodes:
@@ -29,24 +32,21 @@ class MemoryHierarchies:
             and len(way) <= len(above) + depth
         ]
         found.sort(key=lambda line: (line[0], line[1], line[2].order))
-        return Hierarchy(
-            tree=key.tree,
-            epoch=loaded.head.epoch,
-            seq=loaded.head.seq,
-            ancestors=[Ancestor(id=one.id, title=one.title, type=one.type) for one in above],
-            nodes=[
-                HierarchyNode(
-                    id=one.id,
-                    parent=one.parent,
-                    title=one.title,
-                    type=one.type,
-                    depth=level,
-                    path=path,
-                    children=sum(other.parent == one.id for other in nodes.values()),
-                )
-                for level, path, one in found
-            ],
-        )
+        children = Counter(one.parent for one in nodes.values())
+        listed = [
+            HierarchyNode(
+                id=one.id,
+                parent=one.parent,
+                title=one.title,
+                type=one.type,
+                depth=level,
+                path=path,
+                children=children[one.id],
+            )
+            for level, path, one in found
+        ]
+        ancestors = [Ancestor(id=one.id, title=one.title, type=one.type) for one in above]
+        return bounded(key, loaded.head, ancestors, listed, depth)
 
 
 def _above(nodes: dict[str, Node], parent: str | None) -> list[Node]:

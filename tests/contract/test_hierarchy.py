@@ -14,14 +14,14 @@ from storage.memory_directory import MemoryDirectory
 from storage.memory_hierarchy import MemoryHierarchies
 from storage.postgres import PostgresStore
 from sync.errors import NotFound
-from sync.hierarchy import Hierarchies, Hierarchy
+from sync.hierarchy import MOST_DEPTH, MOST_NODES, Hierarchies, Hierarchy
 from sync.identity import TreeKey
 from tests.batches import Writer, node
 from tests.clocks import ManualClock
 from tests.contract.conftest import NOWHERE, Bench, raised
 from tests.postgres_servers import PostgresServers, opened
 
-ALL = 1_000
+ALL = MOST_DEPTH
 
 
 class Kit(NamedTuple):
@@ -100,17 +100,47 @@ async def test_se10_what_is_not_there_or_in_the_trash_has_no_branch(kit: Kit) ->
     assert await raised(kit.hierarchies.hierarchy(TreeKey(key.tenant, NOWHERE), None, ALL)) is NotFound
 
 
+async def deepened(kit: Kit) -> tuple[Writer, list[str]]:
+    """A tree of one chain of 40 long names below its root."""
+    writer = await kit.bench.create()
+    names = ["root"]
+    for level in range(40):
+        names.append(f"{level:02}" + "x" * 40)
+        writer.insert(node(names[-1], names[-2]))
+    await kit.bench.land(writer)
+    return writer, names
+
+
 async def test_se10_a_long_path_is_given_by_its_end(kit: Kit) -> None:
     """[SE10, ST2]"""
-    writer = await kit.bench.create()
-    parent = "root"
-    for level in range(40):
-        name = f"{level:02}" + "x" * 40
-        writer.insert(node(name, parent))
-        parent = name
-    await kit.bench.land(writer)
-    lines = await kit.lines(writer.key)
+    writer, names = await deepened(kit)
+    lines = await kit.lines(writer.key, names[MOST_DEPTH])
     assert max(len(path) for _, _, path, _ in lines) <= 1_000
     assert any(path.startswith("root.….") for _, _, path, _ in lines)
-    [(_, depth, path, _)] = await kit.lines(writer.key, parent)
-    assert (parent, depth, path, 0) == lines[-1], "the same, asked for alone"
+    [(_, depth, path, _)] = await kit.lines(writer.key, names[-1])
+    assert (names[-1], depth, path, 0) == lines[-1], "the same, asked for alone"
+
+
+async def test_se12_a_deep_tree_is_given_in_parts(kit: Kit) -> None:
+    """[SE12]"""
+    writer, names = await deepened(kit)
+    found = await kit.hierarchies.hierarchy(writer.key, None, 10 * MOST_DEPTH)
+    assert [one.id for one in found.nodes if one.id in names] == names[: MOST_DEPTH + 1]
+    assert not found.complete
+    rest = await kit.hierarchies.hierarchy(writer.key, names[MOST_DEPTH], MOST_DEPTH)
+    assert [one.id for one in rest.nodes] == names[MOST_DEPTH:]
+    assert rest.complete, "the last has nothing below"
+    assert not (await kit.hierarchies.hierarchy(writer.key, names[-3], 1)).complete
+    assert (await kit.hierarchies.hierarchy(writer.key, names[-3], 2)).complete
+
+
+async def test_se12_the_first_of_very_many_are_given(kit: Kit) -> None:
+    """[SE12]"""
+    writer = await kit.bench.create()
+    for place in range(MOST_NODES):
+        writer.insert(node(f"n{place}", "right", order=f"a{place:04}"))
+    await kit.bench.land(writer)
+    found = await kit.hierarchies.hierarchy(writer.key, None, MOST_DEPTH)
+    first = ["root", "left", "right"]
+    assert [one.id for one in found.nodes] == first + [f"n{place}" for place in range(MOST_NODES - len(first))]
+    assert not found.complete

@@ -135,6 +135,9 @@ async def test_se10_a_hierarchy_is_given_whole_or_by_branch() -> None:
         ]
         top = (await get(one, f"/trees/{tree}/hierarchy", {"depth": 0})).json()
         assert [(node["id"], node["children"]) for node in top["nodes"]] == [("n1", 2)]
+        assert (whole["complete"], top["complete"]) == (True, False)
+        deep = await get(one, f"/trees/{tree}/hierarchy", {"depth": 21})
+        assert (deep.status_code, deep.json()["code"]) == (422, "invalid")
         branch = (await get(one, f"/trees/{tree}/hierarchy", {"node": "n3"})).json()
         assert [node["id"] for node in branch["ancestors"]] == ["n1"]
         for asked, status in (
