@@ -30,6 +30,8 @@ SELECT $1, $3, LEAST(COALESCE(a.at, now()), now()), $2, a.node, a.kind,
 FROM asked AS a JOIN fresh AS f ON f.event_id = a.id
 ORDER BY a.place
 """
+# the stamp of what is told of a person moves, though the events are of a time before his newest (storage.analytics)
+REPORTED = "UPDATE users SET updated_at = clock_timestamp() WHERE tenant_id = $1 AND user_id = $2"
 OF_TREE = """
 INSERT INTO user_activities (tenant_id, user_id, created_at, tree_id, activity_type, activity_data, session_id,
     ip_address, user_agent)
@@ -61,3 +63,4 @@ async def log_events(connection: Connection, key: TreeKey, author: Author, event
         author.address,
         author.user_agent,
     )
+    await connection.execute(REPORTED, key.tenant, author.user)

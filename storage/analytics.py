@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from storage.database import Database
 from storage.json_values import rfc3339
+from sync.activities import OF_TREES
 from sync.analytics import Day, UserAnalytics, UserProgress
 from sync.owners import OtherTrees
 
 STAMP = """
 SELECT
     (SELECT a.created_at || '/' || a.id FROM user_activities AS a WHERE a.tenant_id = $1 AND a.user_id = $2
-        ORDER BY a.created_at DESC LIMIT 1) AS newest,
+        ORDER BY a.created_at DESC, a.id DESC LIMIT 1) AS newest,
     (SELECT count(*) || '/' || COALESCE(max(t.updated_at)::text, '')
         FROM impact_trees AS t WHERE t.tenant_id = $1 AND t.user_id = $2 AND t.deleted_at IS NULL) AS trees,
-    (SELECT n.templates_version FROM tenants AS n WHERE n.tenant_id = $1) AS templates
+    (SELECT n.templates_version FROM tenants AS n WHERE n.tenant_id = $1) AS templates, u.updated_at::text AS reported
 FROM users AS u WHERE u.tenant_id = $1 AND u.user_id = $2
 """
 # what an import made is in its op, and a tree's first nodes are one
 DAYS = """
 SELECT (a.created_at AT TIME ZONE 'UTC')::date AS day,
-    count(*) FILTER (WHERE a.activity_data ? 'seq') AS edits,
-    count(*) FILTER (WHERE NOT a.activity_data ? 'seq' AND a.activity_type <> 'tree_created') AS events,
-    COALESCE(sum(CASE a.activity_type WHEN 'node_created' THEN 1
-        WHEN 'nodes_imported' THEN (
+    count(a.seq) AS edits, count(*) FILTER (WHERE a.seq IS NULL AND a.activity_type <> ALL ($4)) AS events,
+    COALESCE(sum(CASE WHEN a.seq IS NULL THEN 0 WHEN a.activity_type = 'node_created' THEN 1
+        WHEN a.activity_type = 'nodes_imported' THEN (
             SELECT json_array_length(o.op->'nodes') FROM tree_ops AS o
-            WHERE o.tenant_id = $1 AND o.tree_id = a.tree_id AND o.seq = (a.activity_data->>'seq')::bigint)
+            WHERE o.tenant_id = $1 AND o.tree_id = a.tree_id AND o.seq = a.seq)
         ELSE 0 END), 0) AS nodes_created,
     COALESCE(sum(a.duration_ms), 0) AS time_spent_ms
-FROM user_activities AS a
+FROM (
+    SELECT *, CASE WHEN activity_data->>'seq' ~ '^[0-9]{1,15}$' AND activity_data ? 'mode'
+        THEN (activity_data->>'seq')::bigint END AS seq
+    FROM user_activities
+) AS a
 WHERE a.tenant_id = $1 AND a.user_id = $2
     AND a.created_at >= (date_trunc('day', now() AT TIME ZONE 'UTC') - make_interval(days => $3 - 1)) AT TIME ZONE 'UTC'
 GROUP BY 1 ORDER BY 1
@@ -69,7 +73,7 @@ class PostgresAnalytics:
     async def stamp(self, tenant: str, user: str) -> str | None:
         async with self._database.transaction(tenant, readonly=True) as connection:
             row = await connection.fetchrow(STAMP, tenant, user)
-        return None if row is None else f"{row['newest']}|{row['trees']}|{row['templates']}"
+        return None if row is None else "|".join(map(str, row))
 
     async def others(self, tenant: str, user: str, *, but: int) -> OtherTrees:
         async with self._database.transaction(tenant, readonly=True) as connection:
@@ -79,7 +83,7 @@ class PostgresAnalytics:
 
     async def progress(self, tenant: str, user: str, *, days: int) -> UserProgress:
         async with self._database.transaction(tenant, readonly=True) as connection:
-            rows = await connection.fetch(DAYS, tenant, user, days)
+            rows = await connection.fetch(DAYS, tenant, user, days, sorted(OF_TREES))
             trees = await connection.fetchrow(TREES, tenant, user)
         assert trees is not None, "an aggregate has one row"
         series = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from storage.database import Connection, Database, translated
@@ -17,6 +17,15 @@ EVENT_IDS_KEPT = timedelta(days=90)  # a client that was offline for longer may 
 ROWS_AT_ONCE = 10_000  # that are removed from the default partition while nobody else can use it; 50 ms
 
 MAKE_PARTITIONS = "SELECT make_activity_partitions($1, $2)"
+OLD_PARTITIONS = r"""
+SELECT count(*) FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'public.user_activities'::regclass AND c.relname ~ '^user_activities_\d{4}_\d\d$'
+    AND c.relname::text COLLATE "C" < $1
+"""
+OLD_ROWS = """
+SELECT count(*) FROM user_activities
+WHERE tenant_id = $1 AND created_at < $2 AND tableoid = 'public.user_activities_default'::regclass
+"""
 DROP_PARTITION = "SELECT drop_activity_partition($1, $2)"
 REMOVE_OLD = "SELECT remove_old_activity($1, $2, $3)"
 
@@ -79,18 +88,22 @@ class _CoreJobs:
         return {"partitions": made}
 
     async def old_activity(self, period: datetime, dry_run: bool) -> Counts:
-        counts: Counts = {"partitions": 0, "rows": 0}
         if not self._activity_months:
-            return counts
+            return {"partitions": 0, "rows": 0}
+        if dry_run:
+            return await self._count_old(_months_before(period, self._activity_months))
         async with self._database.connection() as connection:
-            if not dry_run:
-                return await self._drop_old(connection, period)
-            try:
-                async with in_transaction(connection):
-                    counts = await self._drop_old(connection, period)
-                    raise _TakenBack
-            except _TakenBack:
-                return counts
+            return await self._drop_old(connection, period)
+
+    async def _count_old(self, oldest: datetime) -> Counts:
+        """What lies before that month: only looked at, since dropping holds up everyone."""
+        rows = 0
+        for tenant in await self._database.tenants():
+            async with self._database.transaction(tenant, readonly=True) as connection:
+                rows += await connection.fetchval(OLD_ROWS, tenant, oldest)
+        async with self._database.connection() as connection:
+            partitions = await connection.fetchval(OLD_PARTITIONS, f"user_activities_{oldest:%Y_%m}")
+        return {"partitions": partitions, "rows": rows}
 
     async def _drop_old(self, connection: Connection, period: datetime) -> Counts:
         """A transaction for each month: who waits for one is not made to wait for the next."""
@@ -125,3 +138,9 @@ async def _alone(connection: Connection, statement: str, *arguments: Any) -> Any
     """What a statement answers in a transaction of its own."""
     async with in_transaction(connection):
         return await connection.fetchval(statement, *arguments)
+
+
+def _months_before(moment: datetime, months: int) -> datetime:
+    """When the month began that lies so many before that of a moment."""
+    years, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    return datetime(max(years, 1), month + 1, 1, tzinfo=UTC)

@@ -31,7 +31,9 @@ ADMIT_USER = """
 INSERT INTO users AS u (tenant_id, user_id, name, email, role, seen_at) VALUES ($1, $2, $3, $4, $5, now())
 ON CONFLICT (tenant_id, user_id) DO UPDATE SET
     name = COALESCE(NULLIF(excluded.name, ''), u.name), email = COALESCE(NULLIF(excluded.email, ''), u.email),
-    role = excluded.role, updated_at = now(), seen_at = now()
+    role = excluded.role, seen_at = now(), updated_at = CASE
+        WHEN (u.name, u.email, u.role) IS DISTINCT FROM (COALESCE(NULLIF(excluded.name, ''), u.name),
+            COALESCE(NULLIF(excluded.email, ''), u.email), excluded.role) THEN now() ELSE u.updated_at END
 """
 STUB_USER = "INSERT INTO users (tenant_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 CREATE = """

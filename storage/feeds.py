@@ -27,7 +27,8 @@ from sync.ports import Rights
 _ROWS = """
 WITH looked AS MATERIALIZED (
     SELECT a.*, row_number() OVER (ORDER BY a.created_at DESC, a.id DESC) AS place,
-        CASE WHEN jsonb_typeof(a.activity_data->'seq') = 'number' THEN (a.activity_data->>'seq')::bigint END AS seq
+        CASE WHEN a.activity_data->>'seq' ~ '^[0-9]{{1,15}}$' AND a.activity_data ? 'mode'
+            THEN (a.activity_data->>'seq')::bigint END AS seq
     FROM (
         SELECT id, created_at, user_id, tree_id, node_id, activity_type, activity_data, session_id, duration_ms
         FROM user_activities
@@ -100,7 +101,7 @@ class PostgresFeeds:
             limit,
             wanted.node or None,
             user,
-            list(wanted.kinds) or None,
+            list(wanted.stored_kinds) or None,
             wanted.tree is None,
             sorted(OF_TREES),
         )

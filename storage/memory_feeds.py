@@ -116,6 +116,6 @@ def _is_wanted(row: ActivityRow, wanted: Wanted) -> bool:
     return (
         wanted.node in ("", row.node)
         and wanted.user in ("", row.author.user)
-        and (not wanted.kinds or row.kind in wanted.kinds)
+        and (not wanted.stored_kinds or row.kind in wanted.stored_kinds)
         and (wanted.tree is None or bool(row.seq) or row.kind in OF_TREES)
     )

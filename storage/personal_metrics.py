@@ -11,18 +11,23 @@ from storage.database import Database
 from sync.activities import OF_TREES
 from sync.personal_metrics import Counted, Counts
 
-# What an import made is in its op. Of each bucket one row, and one of all of them (bucket null), since a tree or a
-# visit of two days is one tree and one visit
+# What an import made is in its op; what an older release kept of an event may say anything. Of each bucket one row, and
+# one of all of them (bucket null), since a tree or a visit of two days is one tree and one visit
 COUNTS = """
 WITH done AS MATERIALIZED (
     SELECT width_bucket(a.created_at, $3::timestamptz[]) - 1 AS bucket, a.created_at, a.tree_id, a.session_id,
-        a.duration_ms, a.activity_type, a.activity_data ? 'seq' AS is_op,
-        NOT a.activity_data ? 'seq' AND a.activity_type <> ALL ($6) AS is_event,
-        CASE a.activity_type WHEN 'node_created' THEN 1 WHEN 'nodes_imported' THEN (
-            SELECT json_array_length(o.op->'nodes') FROM tree_ops AS o
-            WHERE o.tenant_id = $1 AND o.tree_id = a.tree_id AND o.seq = (a.activity_data->>'seq')::bigint)
-        ELSE 0 END AS nodes_created
-    FROM user_activities AS a
+        a.duration_ms, a.activity_type, a.seq IS NOT NULL AS is_op,
+        a.seq IS NULL AND a.activity_type <> ALL ($6) AS is_event,
+        CASE WHEN a.seq IS NULL THEN 0 WHEN a.activity_type = 'node_created' THEN 1
+            WHEN a.activity_type = 'nodes_imported' THEN (
+                SELECT json_array_length(o.op->'nodes') FROM tree_ops AS o
+                WHERE o.tenant_id = $1 AND o.tree_id = a.tree_id AND o.seq = a.seq)
+            ELSE 0 END AS nodes_created
+    FROM (
+        SELECT *, CASE WHEN activity_data->>'seq' ~ '^[0-9]{1,15}$' AND activity_data ? 'mode'
+            THEN (activity_data->>'seq')::bigint END AS seq
+        FROM user_activities
+    ) AS a
     WHERE a.tenant_id = $1 AND a.user_id = $2 AND a.created_at >= $4 AND a.created_at < $5
 ), counted AS (
     SELECT bucket, COALESCE(sum(nodes_created), 0) AS nodes_created, count(*) FILTER (WHERE is_op) AS edits,

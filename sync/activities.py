@@ -32,6 +32,7 @@ OF_TREES = frozenset(
         "visibility_changed",
     }
 )
+MAKERS = frozenset({"create", "import", "copy", "import-legacy"})  # begin the client of the ops that make a tree
 RESERVED = _OF_OPS | OF_TREES  # a client may report nothing under these
 
 

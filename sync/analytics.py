@@ -49,8 +49,7 @@ class Analytics(Ownings, Protocol):
 
     async def stamp(self, tenant: str, user: str) -> str | None:
         """Another text after every change that the answers below show, where the structures of his trees are level;
-        None: there is no such user. What a client reports late, of a time before his newest activity, may leave it as
-        it is."""
+        None: there is no such user."""
         ...
 
     async def progress(self, tenant: str, user: str, *, days: int) -> UserProgress: ...

@@ -3,21 +3,21 @@ entry, though others did something meanwhile (SEMANTICS 15)."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from datetime import datetime
 
+from sync.activities import MAKERS
 from sync.feed_rows import Row
 
 PAUSE_SECONDS = 300.0  # who goes on after so long has come back to it, as in a node's history
 _GOING_ON = frozenset({"node_edited", "template_filled", "node_moved", "connection_edited", "tree_edited"})
 # ops that were made by one request are one entry; its kind by what begins their client
-_BY_REQUEST = {
+BY_REQUEST = {
     "restore": "tree_restored",
     "revert": "changes_reverted",
     "resolve": "conflict_resolved",
     "purge": "node_purged",
 }
-_MAKING = frozenset({"create", "import", "copy"})  # the ops that make a tree: its `tree_created` tells of them
 
 
 class Run:
@@ -37,7 +37,7 @@ class Run:
 
     def goes_on(self, row: Row) -> bool:
         """Whether an older row belongs to this."""
-        return self.kind in _BY_REQUEST.values() or _seconds_between(row.at, self.oldest.at) <= PAUSE_SECONDS
+        return self.kind in BY_REQUEST.values() or _seconds_between(row.at, self.oldest.at) <= PAUSE_SECONDS
 
     def add(self, row: Row) -> None:
         self.oldest = row
@@ -49,17 +49,21 @@ class Run:
 class Runs:
     """Takes rows, newest first, until they are more entries than asked for."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, kinds: Collection[str] = ()) -> None:
+        """`kinds`: of the entries wanted; none: of any."""
         self.found: list[Run] = []
         self._limit = limit
+        self._kinds = kinds
         self._last: dict[Hashable, Run] = {}
 
     def take(self, row: Row) -> bool:
         """False: it would begin an entry too many, and was not taken."""
         maker, _, request = row.client.partition(":")
-        if request and maker in _MAKING:
+        if request and maker in MAKERS:
+            return True  # the tree's `tree_created` tells of them
+        kind = BY_REQUEST.get(maker, row.kind) if request else row.kind
+        if self._kinds and kind not in self._kinds:
             return True
-        kind = _BY_REQUEST.get(maker, row.kind) if request else row.kind
         key = _key(row, kind)
         run = None if key is None else self._last.get(key)
         if run is not None and run.goes_on(row):

@@ -11,7 +11,11 @@ from sync.sentences import quoted
 
 _LISTED = 3  # fields that are named; the others are counted
 _SERVER = "treesync"  # in whose name the server itself acts
-_HOW = {"import": "made the tree from a file", "copy": "made the tree as a copy of another"}
+_HOW = {
+    "import": "made the tree from a file",
+    "copy": "made the tree as a copy of another",
+    "import-legacy": "took the tree over from an old table",
+}
 _ROLES = {"viewer": "a viewer", "commenter": "a commenter", "editor": "an editor", "owner": "an owner"}
 _SEEN_BY = {
     "private": "made the tree private",

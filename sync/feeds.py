@@ -16,7 +16,7 @@ import msgspec
 
 from sync.errors import Invalid
 from sync.feed_rows import Names, Place, Row
-from sync.feed_runs import Run, Runs
+from sync.feed_runs import BY_REQUEST, Run, Runs
 from sync.feed_sentences import sentence
 from sync.identity import Identity
 
@@ -27,7 +27,7 @@ _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\|(\d{1,18})")
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Whose feed: `tree`'s, that of a `node` in it, or, where there is no tree, of what `user` did. The other fields
-    leave out: with `user` what others did, with `kinds` what is of none of them, with `since` what was before.
+    leave out: with `user` what others did, with `kinds` entries of none of them, with `since` what was before.
 
     What people merely looked at is only in their own feeds.
     """
@@ -38,6 +38,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     kinds: Collection[str] = ()
     since: datetime | None = None
+
+    @property
+    def stored_kinds(self) -> Collection[str]:
+        """Those that rows must be of; none: it takes an entry to tell, since some entries are of rows of many kinds."""
+        return () if set(self.kinds) & set(BY_REQUEST.values()) else self.kinds
 
     @property
     def is_narrow(self) -> bool:
@@ -104,7 +109,7 @@ class Feed(msgspec.Struct, kw_only=True):
 
 async def page(reader: FeedReader, identity: Identity, wanted: Wanted, *, before: str | None, limit: int) -> Feed:
     """A page of a feed. Raises Invalid for a cursor that no page gave, Unavailable."""
-    runs = Runs(limit)
+    runs = Runs(limit, wanted.kinds)
     place = None if before is None else place_of(before)
     at_once = AT_ONCE_OF_FEW if wanted.is_narrow else AT_ONCE
     for _ in range(LOOKS):

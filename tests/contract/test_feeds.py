@@ -10,13 +10,18 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from storage.analytics import PostgresAnalytics
 from storage.directory import PostgresDirectory
 from storage.feeds import PostgresFeeds
 from storage.memory import MemoryDatabase
+from storage.memory_analytics import MemoryAnalytics
 from storage.memory_feeds import MemoryFeeds
 from storage.memory_personal_metrics import MemoryMetrics
+from storage.memory_structures import MemoryStructures
+from storage.memory_templates import MemoryTemplates
 from storage.personal_metrics import PostgresMetrics
 from storage.postgres import PostgresStore
+from sync.analytics import Analytics
 from sync.errors import Invalid
 from sync.feed_rows import Place
 from sync.feeds import Entry, FeedReader, Wanted, page
@@ -24,7 +29,7 @@ from sync.identity import Identity, TreeKey
 from sync.nodes import Connection
 from sync.personal_metrics import Counts, MetricsReader
 from sync.protocol import ActivityEvent
-from tests.batches import Writer, author, node
+from tests.batches import Writer, author, first_batch, node
 from tests.clocks import ManualClock
 from tests.contract.conftest import Bench, memory_bench, postgres_bench, raised
 from tests.postgres_servers import PostgresServers, opened
@@ -37,6 +42,7 @@ class Kit(NamedTuple):
     bench: Bench
     feeds: FeedReader
     metrics: MetricsReader
+    analytics: Analytics
 
     async def told(self, wanted: Wanted, reader: Identity | None = None, limit: int = 50) -> list[Entry]:
         """The whole feed, page by page."""
@@ -62,12 +68,13 @@ async def kit(request: pytest.FixtureRequest, postgres_servers: PostgresServers)
         clock = ManualClock()
         memory = MemoryDatabase(clock)
         bench = memory_bench(memory, clock)
-        yield Kit(bench, MemoryFeeds(memory), MemoryMetrics(memory))
+        analytics = MemoryAnalytics(memory, MemoryStructures(memory, MemoryTemplates()))
+        yield Kit(bench, MemoryFeeds(memory), MemoryMetrics(memory), analytics)
         return
     server = await postgres_servers.get(request.param)
     async with opened(server.shared) as database:
         bench = postgres_bench(database, PostgresStore(database), PostgresDirectory(database))
-        yield Kit(bench, PostgresFeeds(database), PostgresMetrics(database))
+        yield Kit(bench, PostgresFeeds(database), PostgresMetrics(database), PostgresAnalytics(database))
 
 
 async def type_on(kit: Kit, writer: Writer, node_id: str, times: int) -> None:
@@ -316,3 +323,64 @@ async def test_a_batch_sent_many_times_at_once_counts_once(kit: Kit) -> None:
     await asyncio.gather(*(log(writer.key, author(), said[turn:] + said[:turn]) for turn in range(0, 20, 5)))
     [told, *_] = await kit.told(kit.by("ada"))
     assert (told.kind, told.count) == ("node_clicked", 20)
+
+
+# ---- what the kinds of entries are, and what is older than they
+
+
+async def test_kinds_are_those_of_entries(kit: Kit) -> None:
+    """[AC6, AC7] Ops of a restore are of many kinds, and their entry is of one."""
+    writer = await kit.bench.create()
+    writer.update("left", title="by hand")
+    await kit.bench.land(writer)
+    await kit.bench.pass_time(1.0)
+    writer.by, writer.last_n = msgspec.structs.replace(author("ada", "restore:r1"), via="restore"), 0
+    writer.update("left", title="as it was")
+    writer.insert(node("again", "root"))
+    await kit.bench.land(writer)
+
+    async def told(*kinds: str) -> list[tuple[str, int]]:
+        return [(one.kind, one.count) for one in await kit.told(kit.of(writer.key, kinds=kinds))]
+
+    assert await told("tree_restored") == [("tree_restored", 2)]
+    assert await told("node_edited") == [("node_edited", 1)]
+    assert await told("node_edited", "tree_restored") == [("tree_restored", 2), ("node_edited", 1)]
+    assert await told("node_created") == []
+
+
+async def test_a_tree_that_was_taken_over_is_told_once(kit: Kit) -> None:
+    """[AC7]"""
+    identity = kit.bench.identity()
+    await kit.bench.directory.admit(identity)
+    by = author("ada", "import-legacy:x1")
+    first = first_batch(kit.bench.tenant)
+    for op in first.ops:
+        op.author = by
+    first.counters = []
+    key = await kit.bench.directory.create(identity, first, "private", by)
+    [entry] = await kit.told(kit.of(key))
+    assert (entry.kind, entry.sentence) == ("tree_created", "Ada took the tree over from an old table, with 3 nodes.")
+
+
+async def test_what_becomes_of_a_tree_is_nothing_that_was_reported(kit: Kit) -> None:
+    """[AC10, PG10]"""
+    writer = await kit.bench.create()
+    await kit.bench.directory.set_member(writer.key, "bo", "viewer", author("ada"))
+    await kit.bench.directory.set_visibility(writer.key, "tenant_view", author("ada"))
+    progress = await kit.analytics.progress(kit.bench.tenant, "ada", days=366)
+    [day] = progress.series
+    assert (day.edits, day.events, day.nodes_created) == (1, 0, 3)
+    assert (await kit.metrics.metrics(kit.bench.tenant, "ada", [FIRST, LAST])).totals.events == 0
+
+
+async def test_the_stamp_of_a_person_moves_with_what_is_reported_late(kit: Kit) -> None:
+    """[AC10] And with nothing that he only looked up."""
+    writer = await kit.bench.create()
+    seen = {await kit.analytics.stamp(kit.bench.tenant, "ada")}
+    for number in range(2):
+        at = f"2026-01-05T10:00:0{number}Z"
+        await kit.bench.store.log_activity(writer.key, author(), [ActivityEvent(id=f"e{number}", kind="k", at=at)])
+        seen.add(await kit.analytics.stamp(kit.bench.tenant, "ada"))
+    assert len(seen) == 3
+    await kit.bench.directory.admit(kit.bench.identity())
+    assert await kit.analytics.stamp(kit.bench.tenant, "ada") in seen

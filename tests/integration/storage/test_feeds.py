@@ -14,6 +14,7 @@ from storage import feeds, personal_metrics
 from storage.core_jobs import core_jobs
 from storage.database import Database
 from sync.activities import OF_TREES
+from sync.feeds import Wanted
 from sync.personal_metrics import span_of
 from tests.integration.storage.filled import new_tree
 from tests.postgres_servers import PostgresServers, opened
@@ -129,3 +130,25 @@ async def test_numbers_of_a_span_read_its_months(filled: Filled) -> None:
     assert not any(node.get("Rows Removed by Filter") for node in scans)
     kinds = await plan(filled, personal_metrics.KINDS, filled.tenant, "u1", span.edges[0], span.edges[-1])
     assert read_partitions(kinds) == {"user_activities_2042_03", "user_activities_2042_04"}
+
+
+OLD_EVENTS = """
+INSERT INTO user_activities (tenant_id, user_id, created_at, tree_id, activity_type, activity_data)
+SELECT $1, 'old', $3::timestamptz, $2, kind, data::jsonb
+FROM unnest(ARRAY['node_viewed', 'nodes_imported', 'node_created']) AS kind,
+    unnest(ARRAY['{"seq": 0.5}', '{"seq": 1e30}', '{"seq": "x"}', '{"seq": 1}', '{"seq": -1, "mode": "live"}']) AS data
+"""
+
+
+async def test_what_an_older_release_stored_is_read(filled: Filled) -> None:
+    """[AC6, AC10] It kept what a client said where the server's own words stand now."""
+    async with filled.database.transaction(filled.tenant) as connection:
+        await connection.execute(OLD_EVENTS, filled.tenant, filled.tree, NOW)
+    reader = feeds.PostgresFeeds(filled.database)
+    of_tree = await reader.rows(Wanted(tenant=filled.tenant, tree=filled.tree, user="old"), before=None, limit=500)
+    assert of_tree.rows == []
+    own = await reader.rows(Wanted(tenant=filled.tenant, user="old"), before=None, limit=500)
+    assert [row.reported for row in own.rows] == [True] * 15
+    edges = [NOW - timedelta(days=1), NOW + timedelta(days=1)]
+    counted = await personal_metrics.PostgresMetrics(filled.database).metrics(filled.tenant, "old", edges)
+    assert (counted.totals.edits, counted.totals.nodes_created, counted.totals.events) == (0, 0, 15)

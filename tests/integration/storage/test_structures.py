@@ -272,7 +272,7 @@ async def test_each_question_is_answered_by_its_index(postgres_server: PostgresS
         "impact_trees_pkey": (structures.DOCUMENTS, "many", [7], stamp),
         "impact_trees_of_tenant": (structure_rows.BEHIND, "many", stamp, datetime.now(UTC), None),
         "impact_trees_of_owner": (analytics.TREES, "many", "u3"),
-        "tenant_id_user_id_created_at_idx": (analytics.DAYS, "many", "u3", 30),
+        "tenant_id_user_id_created_at_idx": (analytics.DAYS, "many", "u3", 30, []),
     }
     async with opened(dsn) as database, database.transaction("many") as connection:
         await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
