@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -23,7 +24,7 @@ from sync.sentences import sentences
 
 _TREE = "/api/v1/trees/{tree}"
 _PAGE, _PAGE_MOST = 50, 200
-_AT_ONCE = 2  # comparisons of whole trees in an instance: each holds two trees of up to 10,000 nodes
+_AT_ONCE = 2  # comparisons of whole trees for one tenant: each holds two trees of up to 10,000 nodes
 _LOOKS = 4  # stretches of the log in one page, which then ends early
 _ID_CHARACTERS = 64
 _MOMENT = "`version:3`, `seq:120` or `at:2026-01-05T10:00:00Z`"
@@ -56,7 +57,7 @@ class Histories:
         self._hub = hub
         self._store = store
         self._keep = keep
-        self._comparing = asyncio.Semaphore(_AT_ONCE)
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def operations(self) -> list[Operation]:
         return [*self._reading(), *self._going_back()]
@@ -118,7 +119,7 @@ class Histories:
             raise Invalid(f"`from` is a moment: {_MOMENT}")
         first = await self._seq(room, moment_of(params["from"]))
         last = await self._seq(room, moment_of(params["to"])) if "to" in params else room.seq
-        async with self._comparing:
+        async with self._turn(call):
             old = await self._hub.moments.state_at(room, first)
             new = await self._hub.moments.state_at(room, last)
             compared = await asyncio.to_thread(_compared, call.tree, (first, old), (last, new))
@@ -149,7 +150,7 @@ class Histories:
         await self._hub.past.room(call.identity, tree, "edit")
         wanted = await call.read(Restoring)
         call.spend_ops(1)
-        async with self._comparing:
+        async with self._turn(call):
             return _told(call, await self._hub.past.restore(self._author(call), call.identity, tree, wanted))
 
     async def revert(self, call: Call) -> Answer:
@@ -157,8 +158,12 @@ class Histories:
         await self._hub.past.room(call.identity, tree, "edit")
         wanted = await call.read(Reverting)
         call.spend_ops(1)
-        async with self._comparing:
+        async with self._turn(call):
             return _told(call, await self._hub.past.revert(self._author(call), call.identity, tree, wanted))
+
+    def _turn(self, call: Call) -> asyncio.Semaphore:
+        """Nobody waits for another tenant's."""
+        return self._turns.setdefault(call.identity.tenant, asyncio.Semaphore(_AT_ONCE))
 
     def _author(self, call: Call) -> Author:
         address = kept(call.address, self._keep)

@@ -64,7 +64,7 @@ class MemoryPast:
         if not 1 <= version.number <= len(versions):
             return None
         kept = versions[version.number - 1]
-        if first and kept.kind == "named":
+        if (first and kept.kind == "named") or not (kept.state or version.state):
             return None
         if kept.kind != "named":
             _check_room(versions)

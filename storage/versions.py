@@ -36,13 +36,14 @@ BEFORE = """
 SELECT version_number, epoch, seq, name, change_description, user_id, kind, node_count, created_at, thinned_at,
     authors, tree_snapshot
 FROM tree_versions WHERE tenant_id = $1 AND tree_id = $2 AND epoch = $3 AND seq <= $4 AND thinned_at IS NULL
+    AND tree_snapshot IS NOT NULL
 ORDER BY seq DESC LIMIT 1
 """
 RENAME = """
 UPDATE tree_versions
 SET name = $4, change_description = $5, user_id = $6, kind = 'named', thinned_at = NULL,
     tree_snapshot = COALESCE(tree_snapshot, $7::json)
-WHERE tenant_id = $1 AND tree_id = $2 AND version_number = $3
+WHERE tenant_id = $1 AND tree_id = $2 AND version_number = $3 AND (tree_snapshot IS NOT NULL OR $7::json IS NOT NULL)
 RETURNING version_number, epoch, seq, name, change_description, user_id, kind, node_count, created_at, thinned_at,
     authors
 """

@@ -172,6 +172,9 @@ class VersionKeeper:
         """Give a version another name. Raises NotFound."""
         state = await self.state_of(key, version) if version.thinned else b""
         kept = await self._store.rename_version(key, msgspec.structs.replace(version, state=state))
+        if kept is None and not state:  # it was thinned meanwhile
+            state = await self.state_of(key, version)
+            kept = await self._store.rename_version(key, msgspec.structs.replace(version, state=state))
         if kept is None:
             raise NotFound("no such version")
         self.announce(key, kept)

@@ -36,6 +36,7 @@ from sync.values import Refused
 RESTORE, REVERT = "restore:", "revert:"  # begin the client of such ops; behind it stands the request's id
 MOST_ROWS = 100_000  # of the log are read for one revert; 2 s
 _LOOKED_UP = 50  # deletions whose authors are looked up for one answer; 30 ms
+_REHEARSALS = 3  # where the room goes on meanwhile; then it is worked out in one piece when it is cut
 _ATTEMPTS = 20  # to plan over a log that goes on meanwhile; each reads only what is new
 Request = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[^:]+$")]
 
@@ -135,9 +136,9 @@ class Past:
 
         if wanted.dry_run:
             return await self._foreseen(room, by, wanted.request, plan)
-        going: Plan = plan
-        with suppress(Refused):  # it is refused when it is cut, unless the same request was carried out by then
-            going = as_rehearsed(room, plan, await rehearsed(room, plan, by, self._limits))
+        going = await self._worked_out(room, by, wanted.request, plan)
+        if isinstance(going, Rewritten):
+            return going
         edit = await self._carry_out(identity, tree, by, going, wanted.seq if isinstance(wanted.seq, int) else None)
         return await self._told(room, by, wanted.request, edit)
 
@@ -154,20 +155,37 @@ class Past:
             self._current(room)
             return revert(making, unmaking)
 
-        for _ in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS if wanted.dry_run else 0):
+            with suppress(Behind):
+                return await self._foreseen(room, by, wanted.request, plan)
             await self._follow(room, unmaking)
-            going: Plan = plan
-            try:
-                if wanted.dry_run:
-                    return await self._foreseen(room, by, wanted.request, plan)
-                with suppress(Refused):
-                    going = as_rehearsed(room, plan, await rehearsed(room, plan, by, self._limits))
-            except Behind:
-                continue
+        going: Plan | Rewritten = plan
+        with suppress(Behind):
+            going = await self._worked_out(room, by, wanted.request, plan)
+        for _ in range(_ATTEMPTS):
+            if isinstance(going, Rewritten):
+                return going
             edit = await self._carry_out(identity, tree, by, going, expected)
             if not edit.behind:
                 return await self._told(room, by, wanted.request, edit)
+            await self._follow(room, unmaking)
+            going = plan  # at once: while it was worked out beside the room, what it touches would change again
         raise Unavailable("what is to be taken back is being edited all the time; try again")
+
+    async def _worked_out(self, room: Room, by: Author, request: str, plan: Plan) -> Plan | Rewritten:
+        """The plan as rehearsed, again where the room goes on meanwhile. One that is refused is never carried out:
+        raises the refusal, unless the same request was carried out by then."""
+        try:
+            for _ in range(_REHEARSALS):
+                done = await rehearsed(room, plan, by, self._limits)
+                if done.seq == room.seq:
+                    break
+        except Refused as refused:
+            told = await self._done(room, by, request, dry_run=False)
+            if told is None:
+                raise _fault(Refusal(refused.code, refused.why)) from refused  # type: ignore[arg-type]
+            return told
+        return as_rehearsed(room, plan, done)
 
     # ---- what is asked for
 

@@ -132,12 +132,12 @@ class Unmaking:
         """Siblings have got new keys, in their order (SEMANTICS 21): those that nodes would have follow them."""
         if not self._respaced:
             return
+        respaced = {parent: sorted(keys) for parent, keys in self._respaced.items()}
         for one in self.nodes.values():
             if one.placement is not None:
                 parent, order = one.placement.value
-                keys = sorted(self._respaced.get(parent, ()))
-                if keys:
-                    one.placement.respace((parent, _key_among(keys, order)))
+                if parent in respaced:
+                    one.placement.respace((parent, _key_among(respaced[parent], order)))
         self._respaced.clear()
 
     def end(self) -> Unmaking:

@@ -82,7 +82,7 @@ class VersionStore(Protocol):
 
     async def rename_version(self, key: TreeKey, version: TreeVersion, *, first: bool = False) -> TreeVersion | None:
         """Give that number this name, description and user: it is `named` from now on. None: no such version, or it
-        has a name, where only a `first` one may be given. A version that was thinned gets the `state` that is brought.
+        has a name, where only a `first` one may be given, or it was thinned and no `state` is brought, which it gets.
         Raises Clash (`too_many`) likewise."""
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
+import msgspec
 import pytest
 
 from storage.database import Database
@@ -21,6 +22,11 @@ from tests.postgres_servers import VERSIONS, PostgresServers, opened
 
 ACTIVITIES = "SELECT activity_type, node_id FROM user_activities WHERE tenant_id = $1 AND tree_id = $2 ORDER BY id"
 
+THIN = """
+UPDATE tree_versions SET tree_snapshot = NULL, thinned_at = now()
+WHERE tenant_id = $1 AND tree_id = $2 AND version_number = $3
+"""
+
 _tenants = count(1)
 NOWHERE = 999_999_999  # the number of no tree
 
@@ -34,12 +40,19 @@ class Bench:
         directory: Directory,
         activities: Callable[[TreeKey], Awaitable[list[tuple[str, str]]]],
         pass_time: Callable[[float], Awaitable[None]],
+        thin: Callable[[TreeKey, int], Awaitable[None]] | None = None,
     ) -> None:
         self.store = store
         self.directory = directory
         self.activities = activities  # (kind, node) of every activity row of a tree, oldest first
         self.pass_time = pass_time  # lets the implementation's own clock run; real ones run by themselves
+        self._thin = thin
         self.tenant = f"tenant-{next(_tenants)}"
+
+    async def thin(self, key: TreeKey, version: int) -> None:
+        """As the job does."""
+        assert self._thin is not None, "this bench has none"
+        await self._thin(key, version)
 
     def identity(self, user: str = "ada", *, tenant: str = "", admin: bool = False) -> Identity:
         role: str = "admin" if admin else "member"
@@ -94,7 +107,11 @@ def memory_bench(database: MemoryDatabase, clock: ManualClock) -> Bench:
     async def activities(key: TreeKey) -> list[tuple[str, str]]:
         return [(row.kind, row.node) for row in database.activities if row.key == key]
 
-    return Bench(MemoryStore(database), MemoryDirectory(database), activities, clock.advance)
+    async def thin(key: TreeKey, number: int) -> None:
+        versions = database.trees[key].versions
+        versions[number - 1] = msgspec.structs.replace(versions[number - 1], state=b"", thinned=True)
+
+    return Bench(MemoryStore(database), MemoryDirectory(database), activities, clock.advance, thin)
 
 
 def postgres_bench(database: Database, store: Store, directory: Directory) -> Bench:
@@ -106,7 +123,11 @@ def postgres_bench(database: Database, store: Store, directory: Directory) -> Be
     async def pass_time(_seconds: float) -> None:
         """PostgreSQL's clock runs by itself."""
 
-    return Bench(store, directory, activities, pass_time)
+    async def thin(key: TreeKey, number: int) -> None:
+        async with database.transaction(key.tenant) as connection:
+            await connection.execute(THIN, *key, number)
+
+    return Bench(store, directory, activities, pass_time, thin)
 
 
 @pytest.fixture(params=["memory", *VERSIONS])

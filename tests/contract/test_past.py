@@ -241,3 +241,18 @@ async def test_who_did_what_since_the_version_before(bench: Bench) -> None:
     counted = [(one.user, one.kind, one.count) for one in await bench.store.edited(writer.key, "e1", 4)]
     assert counted == [("bo", "update", 2), ("ada", "insert", 1)]
     assert await bench.store.edited(writer.key, "e1", 2) == [Edited("bo", "update", 1)]
+
+
+async def test_a_version_is_not_named_whose_state_is_gone(bench: Bench) -> None:
+    """[HI3] It was thinned since its line was read: the state has to be brought."""
+    key = (await bench.create()).key
+    await bench.store.keep_version(key, version(1))
+    await bench.thin(key, 1)
+    wanted = TreeVersion(number=1, seq=1, epoch="e1", name="Start", user="ada")
+    assert await bench.store.rename_version(key, wanted) is None
+    assert await bench.store.version_before(key, "e1", 9) is None
+    named = await bench.store.rename_version(key, msgspec.structs.replace(wanted, state=version(1).state))
+    assert named is not None
+    before = await bench.store.version_before(key, "e1", 9)
+    assert before is not None
+    assert before.state == version(1).state

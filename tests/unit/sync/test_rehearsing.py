@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sync.errors import Invalid
 from sync.identity import TreeKey
 from sync.moments import Moment
 from sync.planning import Planning
@@ -63,3 +64,49 @@ async def test_a_room_that_went_on_meanwhile_has_it_worked_out_again(one: Deploy
     await bo.ask(key, {"op": "update", "node": "root", "set": {"title": "Meanwhile"}})
     assert (await work).count == 101
     assert same_content(room_of(one).tree, await then(one, key, 3))
+
+
+@pytest.mark.parametrize("way", ["restore", "revert"])
+async def test_what_is_refused_beside_the_room_is_not_tried_in_it(
+    one: Deployment, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """[HI25] It would hold everyone up to be refused again."""
+    key, _ = await many(one, 50)
+    monkeypatch.setattr("sync.planning.MOST_OPS", 10)
+    cuts = one.database.trees[key].head.commit
+    asked: list[int] = []
+    ask = Planning.ask
+
+    def counted(plan: Planning, kind: Any, **fields: Any) -> None:
+        asked.append(plan.seq)
+        ask(plan, kind, **fields)
+
+    monkeypatch.setattr(Planning, "ask", counted)
+    with pytest.raises(Invalid) as refused:
+        await (restore(one, key, to=Moment(seq=3)) if way == "restore" else revert(one, key, since=Moment(seq=3)))
+    assert refused.value.code == "too_large"
+    assert len(asked) == 11
+    assert one.database.trees[key].head.commit == cuts
+
+
+async def test_an_undo_lands_while_somebody_types_in_what_it_touches(one: Deployment) -> None:
+    """[HI16] However often: what is worked out beside the room is behind each time, so it is worked out in it."""
+    key, bo = await many(one, 100)
+    done = await restore(one, key, to=Moment(seq=3))
+    assert done.undo is not None
+    undoing = asyncio.create_task(revert(one, key, undo=done.undo.undo))
+    typed = 0
+    while not undoing.done() and typed < 100:
+        await bo.ask(key, {"op": "update", "node": "n7", "set": {"description": f"{typed}"}})
+        typed += 1
+    assert (await undoing).count == 100
+    assert typed < 100
+
+
+async def test_a_dry_run_is_made_while_somebody_types(one: Deployment) -> None:
+    """[HI14]"""
+    key, bo = await many(one, 100)
+    told = asyncio.create_task(revert(one, key, since=Moment(seq=3), dry_run=True))
+    for typed in range(5):
+        await bo.ask(key, {"op": "update", "node": "n7", "set": {"description": f"{typed}"}})
+    assert (await told).count == 100
