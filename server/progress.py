@@ -170,7 +170,6 @@ class ProgressReports:
         tenant = call.identity.tenant
 
         async def made() -> bytes:
-            await self._structures.level(tenant, user)
             return JSON.encode_value(await self._analytics.analytics(tenant, user))
 
         return Answer(await self._users.get((tenant, user), stamp, made))
