@@ -125,7 +125,8 @@ def _cursor(before: str) -> tuple[datetime, int]:
     updated_at, _, number = before.rpartition("|")
     try:
         moment = datetime.fromisoformat(updated_at)
-        if moment.tzinfo is None or not number.isdecimal() or int(number) > LARGEST:
+        in_time = moment.tzinfo is not None and 1 < moment.year < 9999  # no zone takes it out of what UTC can tell
+        if not in_time or not number.isdecimal() or len(number) > 19 or int(number) > LARGEST:
             raise ValueError
     except ValueError as error:
         raise Invalid("`before` is `updated_at|id` of the last line of a page") from error

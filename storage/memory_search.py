@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from storage.memory import MemoryDatabase
 from storage.search_pages import Candidates, hit_of
 from sync.access import role_in
-from sync.identity import Identity, TreeKey
+from sync.identity import Identity
 from sync.nodes import Details, Node
 from sync.search import (
     PATH_NODES,
@@ -65,9 +65,6 @@ class MemorySearch:
 
     async def refresh(self, tenant: str, *, everything: bool) -> int:
         return 0
-
-    async def forget(self, key: TreeKey) -> None:
-        """There is nothing to forget."""
 
     def _seen(self, identity: Identity) -> Iterator[tuple[int, Details, dict[str, Node]]]:
         for key, rows in self._database.trees.items():

@@ -21,12 +21,12 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from storage.database import Connection, Database
-from storage.search_index import announce, bring_level, bundled, forget, made_with
+from storage.search_index import announce, bring_level, bundled, made_with
 from storage.search_pages import MOST_FILTERED, Candidates, read_page
 from storage.search_ranks import bounds, ranked
 from storage.templates import PostgresTemplates
 from sync.errors import Unavailable
-from sync.identity import Identity, TreeKey
+from sync.identity import Identity
 from sync.search import Hits, Rank, SearchFilter
 from sync.search_words import Word
 from sync.templates import TemplateSet
@@ -201,10 +201,6 @@ class PostgresSearch:
                 refused.append(tree)
                 self._log("search.refused", tenant=tenant, tree=tree, error=type(error).__name__)
         return refused
-
-    async def forget(self, key: TreeKey) -> None:
-        async with self._database.transaction(key.tenant) as connection:
-            await forget(connection, key.tenant, key.tree)
 
     async def _catch_up(self, identity: Identity, templates: TemplateSet, tree: int | None) -> int:
         """Bring level what was edited last of what somebody may see; answers how many trees are still behind."""

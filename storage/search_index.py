@@ -1,9 +1,10 @@
 """Bringing the words of trees level with what stands in them (`sync.search`): only what differs is written.
 
 What was known of a node stands in search_nodes under the seq the node had then; a node whose seq is another, or that
-has no row, or a row without a node, is what has changed. So nothing is missed, whatever happened between, and an edit
-of a word costs two rows of search_terms in a tree of any size. Whoever brings a tree level holds its row of
-search_trees; no commit waits for that.
+has no row, or a row without a node, is what has changed. So nothing is missed, whatever happened between. For that all
+rows of a tree are looked through; an edit of a word writes two rows of search_terms, each with all nodes that have the
+word. So in large trees a question takes on few edits and leaves others to the job. Whoever brings a tree level holds
+its row of search_trees, and nobody waits for that: another passes it by, and no commit looks at it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ UPDATE search_trees AS s SET epoch = m.epoch, seq = m.seq, made_with = $5
 FROM unnest($2::bigint[], $3::text[], $4::bigint[]) AS m (tree, epoch, seq)
 WHERE s.tenant_id = $1 AND s.tree_id = m.tree
 """
-FORGET = "DELETE FROM search_trees WHERE tenant_id = $1 AND tree_id = $2"
 
 TOGETHER_TREES = 50  # brought level in one transaction
 TOGETHER_NODES = 2_000  # that have changed, in one transaction: 0.3 s where all their words are new
@@ -166,10 +166,6 @@ async def bring_level(database: Database, tenant: str, templates: TemplateSet, t
 async def announce(connection: Connection, tenant: str, trees: Sequence[int]) -> None:
     """Have these trees looked at, whenever they were edited."""
     await connection.execute(ANNOUNCE, tenant, list(trees))
-
-
-async def forget(connection: Connection, tenant: str, tree: int) -> None:
-    await connection.execute(FORGET, tenant, tree)
 
 
 async def _one_turn(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from sync.errors import Invalid
-from sync.identity import Identity, TreeKey
+from sync.identity import Identity
 from sync.nodes import Details, Node, NodeType
 from sync.search_words import Word, places, terms, words
 from sync.templates import STATUS_KEY, Status
@@ -112,10 +112,6 @@ class Search(Protocol):
     async def refresh(self, tenant: str, *, everything: bool) -> int:
         """Bring the words of trees level that were edited since this was done last, or of all that are not. Answers
         how many were behind."""
-        ...
-
-    async def forget(self, key: TreeKey) -> None:
-        """Remove all words of a tree. They are taken anew when that is brought level next."""
         ...
 
 

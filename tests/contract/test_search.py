@@ -191,8 +191,6 @@ async def test_se7_an_edit_is_found_right_behind_it_and_what_goes_is_not(kit: Ki
     await kit.bench.land(writer)
     assert set(await kit.nodes("giraffe")) == {"n1", "n2"}
     assert await kit.nodes("zoo") == [None]
-    await kit.search.forget(writer.key)
-    assert set(await kit.nodes("giraffe")) == {"n1", "n2"}, "what is forgotten is taken anew"
 
 
 async def test_se8_filters_are_those_of_nodes(kit: Kit) -> None:

@@ -46,6 +46,7 @@ MEANT: dict[str, dict[str, Any]] = {  # what is hardly ever met by chance: a mom
     "restore_tree": {"body": {"request": "r1", "to": {"seq": 1}}},
     "revert_tree": {"body": {"request": "r1", "user": "bo"}},
     "list_trees": {"query": {"limit": 5}},
+    "search": {"query": {"q": "less"}},
     "import_tree": {"query": {}, "body": {"name": "T"}, "media_type": "application/json"},
     "preview_import": {"query": {}, "body": {"name": "T"}, "media_type": "application/json"},
     "export_tree": {"query": {}},

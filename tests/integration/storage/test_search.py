@@ -20,6 +20,7 @@ from storage.search import PostgresSearch
 from storage.search_jobs import search_jobs
 from storage.structures import PostgresStructures
 from storage.templates import PostgresTemplates
+from sync.errors import Invalid
 from sync.identity import Identity
 from sync.listing import LARGE_NODES, TreeFilter
 from sync.node_templates import STANDARD
@@ -55,6 +56,7 @@ ANALYZE;
 WORDS = "SELECT term, nodes FROM search_terms WHERE tenant_id = $1 AND tree_id = $2 ORDER BY term"
 STAMP = "SELECT seq FROM search_trees WHERE tenant_id = $1 AND tree_id = $2"
 LEVEL = "SELECT searched_at FROM tenants WHERE tenant_id = $1"
+FORGET = "DELETE FROM search_trees WHERE tenant_id = $1 AND tree_id = $2"
 SPOIL = "UPDATE search_nodes SET terms = 'spoilt' WHERE tenant_id = $1 AND tree_id = $2"
 HOLD = "SELECT 1 FROM search_trees WHERE tenant_id = $1 AND tree_id = $2 FOR UPDATE"
 ROWS = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables WHERE relname = 'search_terms'"
@@ -273,7 +275,9 @@ async def test_se7_a_tree_that_cannot_be_looked_at_keeps_no_other_from_being_fou
         async with postgres_database.transaction(writer.key.tenant) as connection:
             assert await connection.fetchval(STAMP, *writer.key) == writer.head.seq
     assert await found(postgres_database, tenant, "zebra") == ([None], 1)
-    await kept.forget(spoilt.key)
+    async with postgres_database.transaction(tenant) as connection:
+        await connection.execute(FORGET, *spoilt.key)
+    await recent.work(datetime.now(UTC), False)
     assert await found(postgres_database, tenant, "zebra") == ([None, None], 0)
 
 
@@ -289,16 +293,19 @@ async def test_se7_a_row_taken_from_an_old_table_is_found_whenever_it_was_edited
     assert await found(postgres_database, tenant, "zebra") == ([None], 0)
 
 
-async def test_se7_forgotten_words_are_gone(postgres_database: Database) -> None:
-    """[SE7] What erasure asks for: nothing of a tree's words is left."""
+async def test_se7_words_that_are_dropped_are_taken_anew(postgres_database: Database) -> None:
+    """[SE7] With its row of search_trees nothing of a tree's words is left, and nothing is lost."""
     writer = await new_tree(postgres_database)
     kept = PostgresSearch(postgres_database)
     await kept.refresh(writer.key.tenant, everything=True)
     assert await words(postgres_database, writer)
-    await kept.forget(writer.key)
+    before = await words(postgres_database, writer)
     async with postgres_database.transaction(writer.key.tenant) as connection:
+        await connection.execute(FORGET, *writer.key)
         for table in ("search_trees", "search_nodes", "search_terms"):
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0  # noqa: S608
+    await kept.refresh(writer.key.tenant, everything=True)
+    assert await words(postgres_database, writer) == before
 
 
 async def test_se6_of_words_in_very_many_nodes_the_best_trees_are_looked_at(
@@ -350,3 +357,10 @@ async def test_lists_by_type_and_status_are_as_the_tree_was_looked_at_last(postg
     past = datetime.now(UTC) - timedelta(days=1)
     assert (await listed(updated_before=past), await listed(updated_since=past)) == (0, 1)
     assert (await listed(numbers=[writer.key.tree]), await listed(numbers=[])) == (1, 0)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"])
+async def test_a_place_in_a_list_is_a_time_that_can_be(postgres_database: Database, moment: str) -> None:
+    """[SE11]"""
+    with pytest.raises(Invalid, match="before"):
+        await PostgresDirectory(postgres_database).trees(identity(new_tenant()), limit=9, before=f"{moment}|1")
