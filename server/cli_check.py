@@ -17,7 +17,8 @@ from storage.checks import Finding, checking
 def check(*, tenant: str | None = None, repair: Annotated[bool, Parameter(negative="")] = False) -> None:
     """See whether the rows of every tree are what its log has made of them; end with 1 where something is not.
 
-    Without --repair nothing is changed: what it would mend is said.
+    Beside a server with DATABASE_URL; an embedded database has room for one of both. Without --repair nothing is
+    changed: what it would mend is said.
 
     Parameters
     ----------
@@ -40,7 +41,10 @@ async def _run(settings: Settings, tenant: str | None, *, repair: bool) -> list[
     async with database_url(settings) as (dsn, _):
         await bring_up_to_date(dsn, migrating=False)
         async with checking(dsn, repair=repair) as asking:
-            tenants = [tenant] if tenant is not None else await asking.tenants()
+            known = await asking.tenants()
+            if tenant is not None and tenant not in known:
+                raise CommandFailed(f"there is no tenant {tenant!r}")
+            tenants = known if tenant is None else [tenant]
             with progress(len(tenants)) as step:
                 for one in tenants:
                     for finding in await asking.findings(one):

@@ -36,7 +36,8 @@ def import_legacy(
     json: bool = False,
 ) -> None:
     """Make a tree of each row of the table that trees were kept in before: from a dump, or from the database that
-    LEGACY_DATABASE_URL names. Run twice, beside a server, or again after a kill: each row makes one tree.
+    LEGACY_DATABASE_URL names. Run twice, beside a server (with DATABASE_URL; an embedded database has room for one of
+    both), or again after a kill: each row makes one tree.
 
     Parameters
     ----------

@@ -39,11 +39,11 @@ class Telling:
         where = ", ".join(part for part in (place, f"row {taken.row}" if taken.row else "") if part) or "a row"
         if taken.fate in ("made", "refused"):
             for note in taken.notes:
-                print(": ".join(part for part in (where, note.place, note.rule, note.what) if part))
+                _say(": ".join(part for part in (where, note.place, note.rule, note.what) if part))
         if taken.fate == "refused":
-            print(f"{where}: REFUSED: {taken.why}")
+            _say(f"{where}: REFUSED: {taken.why}")
         elif taken.fate in ("changed", "gone"):
-            print(f"{where}: {_FATES[taken.fate]}")
+            _say(f"{where}: {_FATES[taken.fate]}")
 
     def end(self) -> None:
         """The closing report."""
@@ -60,6 +60,11 @@ class Telling:
             print(f"{tally.nodes:>8} nodes and {tally.connections} connections in them; mended:")
         for rule, count in sorted(tally.rules.items(), key=lambda item: (-item[1], item[0])):
             print(f"{count:>8} {rule}: {RULES[rule]}")
+
+
+def _say(line: str) -> None:
+    """A line with words of the old table in it, which may be meant for the terminal."""
+    print("".join(one if one.isprintable() else repr(one)[1:-1] for one in line))
 
 
 def _line(taken: Taken) -> dict[str, Any]:

@@ -141,6 +141,7 @@ class LegacyImport:
         self._limits = limits
         self._visibility = visibility
         self._dry_run = dry_run
+        self._met: dict[str, str] = {}  # the content of each row of this run
 
     async def take(self, content: bytes | str) -> Taken:
         """One row as JSON. Raises Unavailable where the database does not come back."""
@@ -148,8 +149,7 @@ class LegacyImport:
         if isinstance(read, Refusal):
             return Taken(row=read.row, fate="refused", why=read.why, notes=read.notes)
         try:
-            identity = self._owners.of(read.owner)
-            took = await self._taken(identity, read)
+            took = await self._taken_once(read)
         except (Invalid, Unstorable) as error:
             return Taken(row=read.row, fate="refused", why=error.why, notes=read.notes)
         return Taken(
@@ -160,6 +160,17 @@ class LegacyImport:
             connections=len(read.tree.connections),
             notes=read.notes,
         )
+
+    async def _taken_once(self, old: OldTree) -> Took:
+        """Raises Invalid for another row of an id that this run has met."""
+        identity = self._owners.of(old.owner)
+        met = self._met.get(old.row)
+        if met is not None and met != old.content:
+            raise Invalid("another row with this id came before it")
+        self._met[old.row] = old.content
+        if met is not None and self._dry_run:
+            return Took("known", None)
+        return await self._taken(identity, old)
 
     async def _taken(self, identity: Identity, old: OldTree) -> Took:
         row = LegacyRow(

@@ -14,7 +14,10 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from storage.database import ENTER, ENTER_AS, LISTER_ROLE, TENANTS, translated
+from storage.database import ENTER, ENTER_AS, LISTER_ROLE, TENANTS, Database, DatabaseSettings, translated
+from storage.postgres import PostgresStore
+from storage.replays import differing
+from sync.identity import TreeKey
 
 _CONNECT_SECONDS = 10.0
 _SCAN_SECONDS = 3600.0  # for one question about one tenant: it may walk through all its rows
@@ -76,11 +79,12 @@ WHERE c.tenant_id = $1 AND c.deleted_seq IS NULL AND EXISTS (
     WHERE n.id IS NULL)
 GROUP BY c.tree_id ORDER BY c.tree_id
 """
+HEADS = "SELECT tree_id FROM tree_heads WHERE tenant_id = $1 ORDER BY tree_id"
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that must hold. `find` answers (tree_id, rows), but for REACHED; `mend` are statements for those trees,
-    in one transaction; none: only a person can tell what is right."""
+    """One thing that must hold. `find` answers (tree_id, rows), but for REACHED and REPLAYED; `mend` are statements for
+    those trees, in one transaction; none: only a person can tell what is right."""
 
     name: str
     meaning: str
@@ -89,6 +93,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 REACHED = Check("reached", "nodes that no root leads to", NODES)
+REPLAYED = Check("replayed", "nodes, connections and fields that are not what the log makes of them", HEADS)
 # The tables without a foreign key to their tree
 _LOGS = ("tree_ops", "tree_clients", "tree_results", "user_activities")
 CHECKS: tuple[Check, ...] = (
@@ -107,6 +112,7 @@ CHECKS: tuple[Check, ...] = (
     REACHED,
     Check("below-trash", "live nodes below one in the trash", BELOW_TRASH),
     Check("connection-ends", "live connections with an end that is not a live node", DANGLING),
+    REPLAYED,
 )
 
 
@@ -123,8 +129,9 @@ class Finding(msgspec.Struct, frozen=True):
 class Checking:
     """Asks about one tenant after the other."""
 
-    def __init__(self, connection: Any, *, repair: bool) -> None:
+    def __init__(self, connection: Any, store: PostgresStore, *, repair: bool) -> None:
         self._connection = connection
+        self._store = store
         self._repair = repair
 
     async def tenants(self) -> list[str]:
@@ -145,6 +152,8 @@ class Checking:
     async def _asked(self, check: Check, tenant: str) -> list[Finding]:
         if check is REACHED:
             return [Finding(check, tenant, tree, rows, False) for tree, rows in await self._unreached(tenant)]
+        if check is REPLAYED:
+            return [Finding(check, tenant, tree, rows, False) for tree, rows in await self._unlike_log(tenant)]
         rows = await self._connection.fetch(check.find, tenant, timeout=_SCAN_SECONDS)
         mending = self._repair and bool(check.mend)
         if rows and mending:
@@ -164,6 +173,11 @@ class Checking:
         found.append((tree, unreached(parents)))
         return [(tree, rows) for tree, rows in found if rows]
 
+    async def _unlike_log(self, tenant: str) -> list[tuple[int, int]]:
+        trees = [row["tree_id"] for row in await self._connection.fetch(HEADS, tenant, timeout=_SCAN_SECONDS)]
+        found = [(tree, await differing(self._store, TreeKey(tenant, tree))) for tree in trees]
+        return [(tree, rows) for tree, rows in found if rows]
+
 
 def unreached(parents: Mapping[str, str | None]) -> int:
     """How many nodes of a tree no root leads to, by the parent of each."""
@@ -181,10 +195,13 @@ def unreached(parents: Mapping[str, str | None]) -> int:
 
 @asynccontextmanager
 async def checking(dsn: str, *, repair: bool) -> AsyncIterator[Checking]:
-    """Over a connection of its own, as whoever migrates. Raises Unavailable."""
+    """Over connections of its own: as whoever migrates, and to read trees as the server does. Raises Unavailable."""
     with translated():
         connection: Any = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS, server_settings={"jit": "off"})
+    reading = Database(DatabaseSettings(dsn=dsn, pool_min=1, pool_max=1))
     try:
-        yield Checking(connection, repair=repair)
+        await reading.open()
+        yield Checking(connection, PostgresStore(reading), repair=repair)
     finally:
+        await reading.close()
         await connection.close(timeout=_CONNECT_SECONDS)

@@ -136,7 +136,8 @@ class EmbeddedPostgres:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
-            raise Unavailable(f"another process serves from {self._folder}") from error
+            why = "stop it first, or set DATABASE_URL to a PostgreSQL that both use"
+            raise Unavailable(f"another process serves from {self._folder}: {why}") from error
         self._lock = lock
 
     def _release_lock(self) -> None:

@@ -262,6 +262,24 @@ def test_the_command_tells_what_it_mended_and_refused_and_ends_with_1(
     assert "       2 taken before\n       1 refused" in again.out
 
 
+def test_of_two_rows_with_one_id_the_second_is_refused(dumped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [old_row(1), old_row(1), {**old_row(1), "name": "other"}]
+    dumped.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    for arguments in (["--dry-run"], []):
+        ran = Ran(capsys, str(dumped), "--tenant", "twice", *arguments)
+        assert "line 3, row 1: REFUSED: another row with this id came before it" in ran.out
+        assert ("       1 would be made" if arguments else "       1 made") in ran.out
+        assert "       1 taken before\n       1 refused" in ran.out
+
+
+def test_nothing_in_a_row_reaches_the_terminal_as_an_order(dumped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"id": "a\x1b[31mred", "user_id": "u", "name": "Ü", "nodes": {"b\x1b[2J": 7}}
+    dumped.write_text(json.dumps(row), encoding="utf-8")
+    ran = Ran(capsys, str(dumped), "--tenant", "plain")
+    assert "REFUSED" in ran.out
+    assert "\x1b" not in ran.out + ran.errors
+
+
 def test_a_row_of_twenty_thousand_nodes_becomes_a_tree(dumped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = {"id": 1, "user_id": "u", "name": "large", "nodes": chain(20_000)}
     dumped.write_text(json.dumps(row), encoding="utf-8")
@@ -308,6 +326,9 @@ def test_what_cannot_be_begun_is_said_in_a_line(
 def test_the_rows_are_what_the_check_asks_for(dumped: Path, dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
     Ran(capsys, str(dumped), "--tenant", "checked")
     assert Ran(capsys, command="check").out == "everything is as it should be\n"
+    nobody = Ran(capsys, "--tenant", "nosuch", command="check")
+    assert (nobody.status, nobody.out) == (1, "")
+    assert "there is no tenant 'nosuch'" in nobody.errors
     in_thread(spoiled(dsn))
     told = Ran(capsys, "--tenant", "checked", command="check")
     assert (told.status, told.out.count("node-count: ")) == (1, 2)

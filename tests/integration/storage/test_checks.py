@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from storage.checks import CHECKS, Finding, checking
+from storage.checks import CHECKS, REPLAYED, Finding, checking
 from storage.database import Database
+from storage.directory import PostgresDirectory
 from storage.postgres import PostgresStore
+from sync.creation import first_batch
 from sync.identity import TreeKey
-from tests.batches import node
-from tests.integration.storage.filled import new_tenant, new_tree
+from sync.limits import Limits
+from sync.nodes import Details
+from sync.ops import ImportedNode
+from tests.batches import Writer, author, node
+from tests.integration.storage.filled import identity, new_tenant
 from tests.postgres_servers import PostgresServer
 
 # what breaks a tree, by the check that finds it; a hand that writes past the keys
@@ -23,17 +28,34 @@ DAMAGE = {
     "connection-ends": """INSERT INTO tree_connections (tenant_id, tree_id, id, from_node, to_node, marks, created_at,
         created_by, updated_at, updated_by) VALUES ($1, $2, 'c', 'root', 'gone', '{}', now(), '', now(), '')""",
 }
+BY_HAND = {
+    "a title": "UPDATE tree_nodes SET title = 'by hand' WHERE tenant_id = $1 AND tree_id = $2 AND id = 'n1'",
+    "a node that no op has made": """INSERT INTO tree_nodes (tenant_id, tree_id, id, parent_id, order_key, node_type,
+        title, seq, marks, created_at, created_by, updated_at, updated_by) VALUES ($1, $2, 'new', 'root', 'z', 'metric',
+        '', 1, '{}', now(), '', now(), '')""",
+    "its own name": "UPDATE impact_trees SET name = 'by hand' WHERE tenant_id = $1 AND id = $2",
+}
+DAMAGE["replayed"] = BY_HAND["a title"]
 MENDED = {check.name for check in CHECKS if check.mend}
 GONE = "DELETE FROM impact_trees WHERE tenant_id = $1 AND id = $2"
 
 
 async def a_tree(database: Database) -> TreeKey:
-    writer = await new_tree(database, new_tenant())
+    """Made and edited as the server does it, so that its log says all that is in its rows."""
+    by, store = identity(new_tenant()), PostgresStore(database)
+    directory, who = PostgresDirectory(database), author("ada", "create:1")
+    await directory.admit(by)
+    nodes, nobody = [ImportedNode(id="root", type="objective", title="Grow")], TreeKey(by.tenant, 0)
+    batch = first_batch(nobody, "e1", "m1", who, Details(name="Strategy"), nodes, [], Limits())
+    key = await directory.create(by, batch, "private", who)
+    loaded = await store.load(key)
+    writer = Writer(key, loaded.head, author())
+    writer.nodes = {row.node.id: row for row in loaded.nodes}
     writer.insert(node("n1", "root"))
     writer.answer("unchanged")
-    [receipt] = await PostgresStore(database).commit([writer.cut()])
+    [receipt] = await store.commit([writer.cut()])
     assert receipt.committed
-    return writer.key
+    return key
 
 
 async def damage(dsn: str, statement: str, key: TreeKey) -> None:
@@ -69,6 +91,16 @@ async def test_damage_is_found_by_its_check(
     left = {one.check.name for one in await findings(postgres_server.shared, key.tenant)}
     assert left & MENDED == set()
     assert (name in left) == (name not in MENDED)
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+async def test_rows_that_the_log_has_not_made_are_found(
+    what: str, postgres_server: PostgresServer, postgres_database: Database
+) -> None:
+    key = await a_tree(postgres_database)
+    await damage(postgres_server.shared, BY_HAND[what], key)
+    found = await findings(postgres_server.shared, key.tenant, repair=True)
+    assert [(one.rows, one.mended) for one in found if one.check is REPLAYED] == [(1, False)]
 
 
 async def test_what_is_left_of_a_tree_that_is_gone_is_removed(
