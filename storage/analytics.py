@@ -26,7 +26,8 @@ SELECT (a.created_at AT TIME ZONE 'UTC')::date AS day,
             SELECT json_array_length(o.op->'nodes') FROM tree_ops AS o
             WHERE o.tenant_id = $1 AND o.tree_id = a.tree_id AND o.seq = a.seq)
         ELSE 0 END), 0) AS nodes_created,
-    COALESCE(sum(a.duration_ms), 0) AS time_spent_ms
+    COALESCE(GREATEST(sum(a.duration_ms) FILTER (WHERE a.activity_type = 'tree_viewed'),
+        sum(a.duration_ms) FILTER (WHERE a.activity_type <> 'tree_viewed')), 0) AS time_spent_ms
 FROM (
     SELECT *, CASE WHEN activity_data->>'seq' ~ '^[0-9]{1,15}$' AND activity_data ? 'mode'
         THEN (activity_data->>'seq')::bigint END AS seq

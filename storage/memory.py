@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from storage.memory_past import MemoryPast
 from storage.memory_rows import TreeRows, encoded, rfc3339
+from sync.activities import TREE_VIEWED
 from sync.conflict_records import ConflictRecord
 from sync.errors import NotFound, Unavailable, Unstorable
 from sync.identity import Author, TreeKey
@@ -50,6 +51,17 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int = 0
     data: bytes = b"{}"
     at: str = ""
+
+
+def spent_ms(rows: Iterable[ActivityRow]) -> int:
+    """How long somebody was there: see COUNTS of `storage.personal_metrics`."""
+    viewed = rest = 0
+    for row in rows:
+        if row.kind == TREE_VIEWED:
+            viewed += row.duration_ms
+        else:
+            rest += row.duration_ms
+    return max(viewed, rest)
 
 
 class HeadLock:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from storage.analytics import summed
-from storage.memory import ActivityRow, MemoryDatabase
+from storage.memory import ActivityRow, MemoryDatabase, spent_ms
 from storage.memory_rows import TreeRows, rfc3339
 from storage.memory_structures import MemoryStructures
 from sync.analytics import Day, UserAnalytics, UserProgress
@@ -76,7 +76,7 @@ class MemoryAnalytics:
             nodes_created=sum(nodes_made(self._database, row) for row in rows),
             edits=sum(1 for row in rows if row.seq),
             events=sum(1 for row in rows if row.event),
-            time_spent_ms=sum(row.duration_ms for row in rows),
+            time_spent_ms=spent_ms(rows),
         )
 
 

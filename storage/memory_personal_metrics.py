@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from storage.memory import ActivityRow, MemoryDatabase
+from storage.memory import ActivityRow, MemoryDatabase, spent_ms
 from storage.memory_analytics import nodes_made
 from sync.activities import OF_TREES
 from sync.personal_metrics import Counted, Counts
@@ -42,7 +42,7 @@ class MemoryMetrics:
             trees=len({row.key for row in rows}),
             sessions=len({row.author.visit for row in rows if row.author.visit}),
             events=sum(1 for row in rows if not row.seq and row.kind not in OF_TREES),
-            time_spent_ms=sum(row.duration_ms for row in rows),
+            time_spent_ms=sum(map(spent_ms, buckets)),
             active_ms=sum(_active_ms(some) for some in buckets),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from storage.json_values import encoded
-from storage.memory import MemoryDatabase
+from storage.memory import ActivityRow, MemoryDatabase, spent_ms
 from storage.memory_rows import TreeRows, rfc3339
 from storage.projecting import Metrics, Projected, made_with, projected
 from sync.access import role_in
@@ -144,9 +144,12 @@ class MemoryStructures:
             metrics = found.setdefault(op.author.user, Metrics())
             metrics.edits += 1
             metrics.nodes_created += _made(op.effect)
+        measured: dict[str, list[ActivityRow]] = {}
         for row in self._database.activities:
             if row.key == key and row.duration_ms > 0:
-                found.setdefault(row.author.user, Metrics()).time_spent_ms += row.duration_ms
+                measured.setdefault(row.author.user, []).append(row)
+        for user, reported in measured.items():
+            found.setdefault(user, Metrics()).time_spent_ms = spent_ms(reported)
         return found
 
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
+import msgspec
 
 from storage.database import Database
 from sync.activities import OF_TREES
 from sync.personal_metrics import Counted, Counts
 
 # What an import made is in its op; what an older release kept of an event may say anything. Of each bucket one row, and
-# one of all of them (bucket null), since a tree or a visit of two days is one tree and one visit
+# one of all of them (bucket null), since a tree or a visit of two days is one tree and one visit. Time spent is that of
+# tree_viewed, or of all else where that is more: the cards that were looked at lie within the visit to their tree
 COUNTS = """
 WITH done AS MATERIALIZED (
     SELECT width_bucket(a.created_at, $3::timestamptz[]) - 1 AS bucket, a.created_at, a.tree_id, a.session_id,
@@ -33,7 +35,9 @@ WITH done AS MATERIALIZED (
     SELECT bucket, COALESCE(sum(nodes_created), 0) AS nodes_created, count(*) FILTER (WHERE is_op) AS edits,
         count(*) FILTER (WHERE activity_type = 'template_filled') AS templates_filled,
         count(DISTINCT tree_id) AS trees, count(DISTINCT session_id) AS sessions,
-        count(*) FILTER (WHERE is_event) AS events, COALESCE(sum(duration_ms), 0) AS time_spent_ms
+        count(*) FILTER (WHERE is_event) AS events,
+        COALESCE(GREATEST(sum(duration_ms) FILTER (WHERE activity_type = 'tree_viewed'),
+            sum(duration_ms) FILTER (WHERE activity_type <> 'tree_viewed')), 0) AS time_spent_ms
     FROM done GROUP BY GROUPING SETS ((bucket), ())
 ), visits AS (
     SELECT bucket, COALESCE(extract(epoch FROM sum(lasted)) * 1000, 0)::bigint AS active_ms FROM (
@@ -62,8 +66,9 @@ class PostgresMetrics:
             rows = await connection.fetch(COUNTS, *asked)
             kinds = await connection.fetch(KINDS, tenant, user, edges[0], edges[-1])
         counts = {row["bucket"]: _counts(row) for row in rows}
+        totals = counts.pop(None)
         return Counted(
-            totals=counts.pop(None),
+            totals=msgspec.structs.replace(totals, time_spent_ms=sum(one.time_spent_ms for one in counts.values())),
             kinds={row["activity_type"]: row["rows"] for row in kinds},
             series=counts,
         )

@@ -58,7 +58,8 @@ JOIN tree_ops AS o ON o.tenant_id = $1 AND o.tree_id = w.tree AND o.seq > w.afte
 GROUP BY w.tree, o.user_id
 """
 SPENT = """
-SELECT tree_id, user_id, sum(duration_ms)::bigint AS spent
+SELECT tree_id, user_id, GREATEST(sum(duration_ms) FILTER (WHERE activity_type = 'tree_viewed'),
+    sum(duration_ms) FILTER (WHERE activity_type <> 'tree_viewed'))::bigint AS spent
 FROM user_activities WHERE tenant_id = $1 AND tree_id = ANY ($2) AND duration_ms > 0 GROUP BY tree_id, user_id
 """
 

@@ -33,6 +33,7 @@ OF_TREES = frozenset(
     }
 )
 MAKERS = frozenset({"create", "import", "copy", "import-legacy"})  # begin the client of the ops that make a tree
+TREE_VIEWED = "tree_viewed"  # a whole visit: what else its client measured meanwhile lies within it
 RESERVED = _OF_OPS | OF_TREES  # a client may report nothing under these
 
 

@@ -34,8 +34,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """`edits` are accepted ops, those that make a tree among them; `trees` how many different ones he did something in,
-    `sessions` how many visits; `events` what his client reported and `time_spent_ms` what it measured; `active_ms` from
-    the first to the last of what he did in each visit."""
+    `sessions` how many visits; `events` what his client reported and `time_spent_ms` what it measured, once where one
+    lies within the other; `active_ms` from the first to the last of what he did in each visit."""
 
     nodes_created: int = 0
     edits: int = 0

@@ -73,7 +73,8 @@ class Watch {
 
   stop() {
     this.touch();
-    this.#last = null;
-    return this.#passed;
+    const passed = this.#passed;
+    [this.#passed, this.#last] = [0, null]; // a page that is closed is hidden too: told once
+    return passed;
   }
 }

@@ -63,8 +63,10 @@ async def test_every_projection_stands_in_its_column(postgres_database: Database
         batch = writer.cut()
         [receipt] = await store.commit([batch])
         writer.settle(batch, receipt)
-        event = ActivityEvent(id=f"e{number}", kind="node_viewed", duration_ms=500)
-        await store.log_activity(key, author("bo"), [event])
+        events = [
+            ActivityEvent(id=f"{kind}-{number}", kind=kind, duration_ms=500) for kind in ("node_viewed", "tree_viewed")
+        ]
+        await store.log_activity(key, author("bo"), events)
         await kept.refresh(key.tenant, since=None)
     now = await columns(postgres_database, key.tenant, key.tree)
     assert (now["projected_epoch"], now["projected_seq"]) == ("e1", writer.head.seq)
@@ -303,12 +305,12 @@ async def test_a_persons_numbers(postgres_database: Database) -> None:
     assert await numbers.stamp(tenant, "ada") == first
     assert await numbers.stamp(tenant, "nobody") is None
     assert await numbers.stamp("somebody-else", "ada") is None
-    event = ActivityEvent(id="e1", kind="node_viewed", duration_ms=700)
-    await PostgresStore(postgres_database).log_activity(writer.key, author(), [event])
+    events = [ActivityEvent(id=kind, kind=kind, duration_ms=700) for kind in ("node_viewed", "tree_viewed")]
+    await PostgresStore(postgres_database).log_activity(writer.key, author(), events)
     assert await numbers.stamp(tenant, "ada") != first
     progress = await numbers.progress(tenant, "ada", days=2)
     [day] = progress.series
-    assert (day.events, day.time_spent_ms, progress.time_spent_ms, progress.trees) == (1, 700, 700, 1)
+    assert (day.events, day.time_spent_ms, progress.time_spent_ms, progress.trees) == (2, 700, 700, 1)
     before = await numbers.analytics(tenant, "ada")
     assert before.node_type_distribution == {"opportunity": 3}, "from the rows"
     await PostgresStructures(postgres_database).refresh(tenant, since=None)
