@@ -1,12 +1,15 @@
 // Going back: what it would do is shown first, with whose changes it meets, and done once that was agreed to.
 
 import { newId } from "../sync/editing.js";
+import { isAgreed } from "./agreed.js";
 import { byId, made, say } from "./dom.js";
 import { differences } from "./differences.js";
 import { pathLabel } from "./node_types.js";
 import { failureInWords, opInWords, plural } from "./words.js";
 
 const SHOWN = 200; // lines of each list; the rest is counted
+const EXACT = 2; // times it is asked for at the very change that was looked at; after that somebody types faster than this
+const MOVED_ON = "The tree was changed meanwhile. Look again at what would be done.";
 
 export class GoingBack {
   #desk;
@@ -16,15 +19,16 @@ export class GoingBack {
   #title = byId("going-back-title");
   #body = byId("going-back-body");
   #actions = byId("going-back-actions");
-  #plan = null; // what is agreed to: { ask, request, done, … }
+  #plan = null; // what is agreed to: { ask, request, found, done, … }
   /** Takes back what was done here last; null: there is nothing of that, or it was taken back. */
   undo = null;
-  #turn = 0; // a preview that comes after another was asked for is thrown away
+  #turn = 0; // what is answered to a dialog that was closed, or shows another thing by now, is thrown away
 
   constructor(desk, travel, edits) {
     this.#desk = desk;
     this.#travel = travel;
     this.#edits = edits;
+    this.#dialog.addEventListener("close", () => this.#dialog.open || this.#turn++);
   }
 
   /** Bring the tree, or the branch of a node, back to the moment that is looked at. `when`: that moment in words. */
@@ -85,6 +89,8 @@ export class GoingBack {
   }
 
   #show(title) {
+    this.#turn++;
+    this.#plan = null;
     say(this.#title, title);
     this.#body.replaceChildren(made("p", { className: "none", role: "status" }, "Looking what would change…"));
     this.#offer(null);
@@ -123,22 +129,25 @@ export class GoingBack {
     );
   }
 
-  // `note`: why it is shown again.
-  async #preview(way, place, note = "") {
+  async #preview(way, place) {
     const turn = ++this.#turn;
     this.#plan = null;
     this.#offer(null);
     place.replaceChildren(made("p", { className: "help", role: "status" }, "Looking what would change…"));
     try {
       const found = await way.ask({ dry_run: true });
-      if (turn !== this.#turn) return;
-      place.replaceChildren(...this.#found(found, note));
-      if (!found.count) return;
-      this.#plan = { ...way, place, seq: found.seq, request: newId() };
-      this.#offer(this.#button(`${way.verb}: ${plural(found.count, "change")}`, () => this.#carryOut(this.#plan)));
+      if (turn === this.#turn) this.#propose(way, place, found);
     } catch (error) {
       if (turn === this.#turn) this.#failed(error, way, place);
     }
+  }
+
+  // `note`: why it is shown again.
+  #propose(way, place, found, note = "") {
+    this.#plan = found.count ? { ...way, place, found, request: newId() } : null;
+    place.replaceChildren(...this.#found(found, note));
+    const agree = () => this.#carryOut(this.#plan);
+    this.#offer(this.#plan && this.#button(`${way.verb}: ${plural(found.count, "change")}`, agree));
   }
 
   #found({ count, ops, collisions }, note) {
@@ -170,31 +179,67 @@ export class GoingBack {
   }
 
   async #carryOut(plan) {
-    for (const one of this.#actions.querySelectorAll("button")) one.disabled = true;
+    const turn = this.#turn;
+    this.#wait(true);
     try {
-      const done = await plan.ask({ seq: plan.seq, request: plan.request });
-      this.#dialog.close();
-      this.#travel.back();
-      if (plan.node) this.#desk.goTo(plan.node);
-      this.undo = done.undo && (() => this.#undo(done.undo));
-      this.#desk.say(`${plan.done} ${plural(done.count, "change")} made.`, "undo", this.undo);
-      this.#travel.dispatchEvent(new Event("moment"));
+      const done = await this.#asAgreed(plan, turn);
+      if (done) this.#landed(plan, done, turn);
     } catch (error) {
-      if (error.code === "stale")
-        this.#preview(plan, plan.place, "The tree was changed meanwhile. Look again at what would be done.");
-      else this.#failed(error, plan, plan.place);
+      if (turn === this.#turn) this.#failed(error, plan, plan.place);
+      else this.#desk.say(inWords(error), "refused");
+    } finally {
+      if (turn === this.#turn) this.#wait(false);
     }
   }
 
-  async #undo(undo) {
-    this.undo = null;
+  #wait(isWaiting) {
+    for (const one of this.#dialog.querySelectorAll("#going-back-body input, #going-back-actions button"))
+      one.disabled = isWaiting;
+  }
+
+  // Whoever types elsewhere moves the tree on all the time: what was agreed to holds as long as it would still be the same.
+  // Null: it would not, and is shown again; or the person has turned away.
+  async #asAgreed(plan, turn) {
+    let { seq } = plan.found;
+    for (let times = 1; ; times += 1) {
+      try {
+        return await plan.ask({ request: plan.request, ...(times <= EXACT && { seq }) });
+      } catch (error) {
+        if (error.code !== "stale" || times > EXACT) throw error;
+      }
+      const found = await plan.ask({ dry_run: true });
+      if (turn !== this.#turn) return null;
+      if (!isAgreed(plan.found, found)) return void this.#propose(plan, plan.place, found, MOVED_ON);
+      seq = found.seq;
+    }
+  }
+
+  #landed(plan, done, turn) {
+    if (turn === this.#turn) {
+      this.#dialog.close();
+      this.#travel.back();
+      if (plan.node) this.#desk.goTo(plan.node);
+    }
+    this.undo = done.undo && (() => this.#undo(done.undo));
+    this.#desk.say(`${plan.done} ${plural(done.count, "change")} made.`, "undo", this.undo);
     this.#travel.dispatchEvent(new Event("moment"));
+  }
+
+  // Where it fails the way back stays: asked again it is the same request.
+  async #undo(undo, request = newId()) {
+    this.#setUndo(null);
     try {
-      const { count } = await this.#history.revert({ ...undo, request: newId() });
+      const { count } = await this.#history.revert({ ...undo, request });
       this.#desk.say(`Undone: ${plural(count, "change")}.`, "note");
     } catch (error) {
+      if (mayHelp(error)) this.#setUndo(this.undo ?? (() => this.#undo(undo, request)));
       this.#desk.say(failureInWords(error), "refused");
     }
+  }
+
+  #setUndo(undo) {
+    this.undo = undo;
+    this.#travel.dispatchEvent(new Event("moment"));
   }
 
   // Asked again without network it is the same request: the server does it once, whatever it has heard of the first.
@@ -206,9 +251,7 @@ export class GoingBack {
       const below = { ...way, ask: (more) => way.ask({ ...more, parent: root.id }) };
       this.#offer(this.#button(`Bring it back below “${root.title}”`, () => this.#preview(below, place)));
     } else
-      this.#offer(
-        ["unavailable", "rate"].includes(error.code) || error.status === 0 ? this.#button("Try again", again) : null,
-      );
+      this.#offer(mayHelp(error) ? this.#button("Try again", again) : null);
   }
 
   #button(text, onclick) {
@@ -247,4 +290,6 @@ const SENTENCES = {
   node_missing: "It was not there at that moment.",
 };
 
+// Whether asking again may help.
+const mayHelp = ({ code, status }) => status === 0 || status >= 500 || ["unavailable", "rate"].includes(code);
 const inWords = (error) => SENTENCES[error.code] ?? failureInWords(error);
