@@ -110,3 +110,15 @@ test("a long time without network keeps the newest", async () => {
   await new Interactions(7, back.host).send();
   equal(back.posted.length, 100);
 });
+
+test("a batch that cannot be read holds up none behind it", async () => {
+  localStorage.clear();
+  for (const broken of ["[{", "null", '"text"']) {
+    localStorage.setItem("treesync-seen/acme/ada/7/000000000000000-broken", broken);
+    const { posted, host } = hosted();
+    const interactions = new Interactions(7, host);
+    interactions.add("node_viewed");
+    equal(await interactions.send(), true, broken);
+    equal([posted.map(({ kinds }) => kinds), left()], [[["node_viewed"]], 0], broken);
+  }
+});

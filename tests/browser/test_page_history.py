@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.looking_back import BEFORE, WIDE, historian, lived
+from tests.browser.looking_back import BEFORE, WIDE, Historian, historian, lived
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import PHONE, at_rest, faults
 from tests.browser.visitors import Visitors
@@ -290,7 +290,13 @@ async def test_a_viewer_looks_back_and_can_not_go_back(stage: Stage, visitors: V
 async def test_without_the_server_history_says_so(stage: Stage, visitors: Visitors) -> None:
     visitors.allow("net::ERR_", ANSWERED_NO)
     life = await lived(stage)
-    ada = await historian(visitors, stage, "ada", life.tree)
+    ada = Historian(await visitors.new(stage, "ada", **WIDE))
+    who = re.compile(r"/activity\?limit=100$")
+    await ada.page.route(who, lambda route: route.abort("internetdisconnected"), times=1)
+    await ada.open(life.tree)
+    await ada.button.click()
+    async with ada.page.expect_request(who):  # what could not be had is asked for again
+        await ada.button.click()
     await ada.page.route("**/api/v1/**", lambda route: route.abort("internetdisconnected"))
     await ada.slider.focus()
     await ada.page.keyboard.press("ArrowLeft")

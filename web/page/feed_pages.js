@@ -46,6 +46,7 @@ export class FeedPages {
   }
 
   async #again() {
+    while (this.#reading) await this.#reading.catch(() => {}); // a page behind what is forgotten now
     this.entries = [];
     this.#next = null;
     this.hasMore = true;

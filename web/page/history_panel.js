@@ -21,7 +21,7 @@ export class HistoryPanel {
   #button = byId("show-history");
   #note = made("p", { className: "help", hidden: true }, "You may look at the past of this tree, not bring it back.");
   #canvas;
-  #isLoaded = false;
+  #missing = new Set(["versions", "take-back"]); // parts that the server has not told yet
   #shift = 0; // pixels by which the canvas made room for the bar
 
   /** @param {import("./canvas.js").Canvas} canvas */
@@ -51,6 +51,7 @@ export class HistoryPanel {
       (event) => event.key === "Escape" && !event.defaultPrevented && this.leave(event),
     );
     desk.addEventListener("status", () => this.#drawRights());
+    desk.client.addEventListener("state", () => this.isOpen && desk.client.state === "online" && this.#load());
     this.#drawRights();
     const watched = new ResizeObserver(() => this.#cover());
     for (const one of [this.#bar, this.#element]) watched.observe(one);
@@ -84,12 +85,12 @@ export class HistoryPanel {
     this.#setOpen(true);
     this.#pastBar.draw();
     this.#makeRoom(this.#bar.offsetTop + this.#bar.offsetHeight);
-    if (!this.#isLoaded) {
-      this.#isLoaded = true;
-      this.#parts.versions.load();
-      this.#parts["take-back"].load();
-    }
+    this.#load();
     this.#tabs[0].focus();
+  }
+
+  #load() {
+    for (const name of this.#missing) this.#parts[name].load().then((done) => done && this.#missing.delete(name));
   }
 
   close() {

@@ -9,6 +9,8 @@ import { failureInWords, plural } from "./words.js";
 
 const MOST_BYTES = 8 * 1024 * 1024; // limits.edit_bytes where the server has not said it
 const NAMELESS = "Imported"; // what the server calls a tree whose file has no name
+// what is said where no answer came: the server may have made the tree before the network went, or the dialog was closed
+const MAYBE = "It may have been made all the same: look among all trees before you try again.";
 
 export class Importer {
   #desk;
@@ -116,30 +118,36 @@ export class Importer {
 
   async #make(file, format, name) {
     const asked = new URLSearchParams({ format, name });
-    const made_ = await this.#sent(file, `/trees/import?${asked}`, "Making the tree of");
-    if (made_) this.#open(made_.id);
+    const tree = await this.#sent(file, `/trees/import?${asked}`, "Making the tree of", `“${name}”: ${MAYBE}`);
+    if (tree) this.#open(tree.id);
   }
 
-  // What the server answers to the file; null where it is refused, which is said, or given up.
-  async #sent(file, path, doing) {
+  // What the server answers to the file; null where it is refused, which is said, or given up. `unanswered`: what is said
+  // where it is not known what became of it.
+  async #sent(file, path, doing, unanswered = "") {
     this.#going?.abort();
     const going = (this.#going = new AbortController());
     const bar = made("progress", { max: 1, value: 0, "aria-label": "Sent" });
     const line = made("p", { role: "status" }, `${doing} “${file.name}”, ${sizeInWords(file.size)}…`);
     this.#body.replaceChildren(line, bar);
+    let isThere = false; // all of it: the server acts on it, whether its answer is heard or not
     const told = (part) => {
+      isThere = part >= 1;
       if (part < 1) bar.value = part;
       else bar.removeAttribute("value"); // it is all there, and is read now
     };
     try {
       return await this.#desk.client.upload(path, file, told, going.signal);
     } catch (error) {
-      if (error.code !== "aborted") this.#refuse(failureInWords(error), file);
+      const doubt = isThere && error.status === 0 ? unanswered : "";
+      if (error.code !== "aborted") this.#refuse([failureInWords(error), doubt], file);
+      else if (doubt) this.#desk.say(doubt, "refused");
       return null;
     }
   }
 
-  #refuse(why, file = null) {
+  #refuse(reasons, file = null) {
+    const why = [reasons].flat().filter(Boolean).join(" ");
     const mend = file && /^line \d+/.test(why);
     const parts = [
       file && this.#about(file),

@@ -9,6 +9,8 @@ const SETTLE_MS = 160; // between two letters
 const TITLE = "In texts and other trees";
 const PAGE = 15;
 const LEAST_LETTERS = 2; // of a word that is searched for by its beginning
+const OF_PAIRS = // one character alone is searched for where words are not divided [SE3]
+  /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u;
 
 /** Event: `change` (other rows than before). */
 export class Search extends EventTarget {
@@ -32,7 +34,7 @@ export class Search extends EventTarget {
   ask(text) {
     const words = text.trim();
     if (words === this.#words) return;
-    if (words.length < LEAST_LETTERS) return this.stop();
+    if (words.length < LEAST_LETTERS && !OF_PAIRS.test(words)) return this.stop();
     clearTimeout(this.#timer);
     this.#turn++;
     this.#words = words;
@@ -79,9 +81,11 @@ export class Search extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  #go({ tree, node }) {
+  #go({ tree, node, title }) {
     if (tree !== this.#desk.tree.number) this.#leaveFor(tree, node);
+    else if (node === null) this.#desk.say("These words are in the name or description of the tree that is open.");
     else if (this.#desk.view.nodes.has(node)) this.#desk.goTo(node);
+    else this.#desk.say(`“${title}” is not in the tree as it is shown here.`);
   }
 }
 

@@ -78,8 +78,9 @@ export class TakeBack {
       target.addEventListener(name, () => isShown() && this.draw());
   }
 
-  /** Ask who has edited lately; who is here, or was seen otherwise, is known without. */
+  /** Ask who has edited lately; who is here, or was seen otherwise, is known without. Answers whether the server told. */
   async load() {
+    let isTold = true;
     try {
       const { entries } = await this.#desk.client.request(
         "GET",
@@ -90,9 +91,10 @@ export class TakeBack {
         if (name && !this.#desk.names.has(user)) this.#desk.names.set(user, name);
       }
     } catch {
-      // the list is shorter then
+      isTold = false; // the list is shorter then
     }
     this.draw();
+    return isTold;
   }
 
   draw() {

@@ -33,6 +33,7 @@ export class TimeTravel extends EventTarget {
     this.#desk = desk;
     this.seq = this.now;
     desk.tree.addEventListener("change", () => this.#wished || this.#follow());
+    desk.client.addEventListener("state", () => this.trouble && desk.client.state === "online" && this.#again());
   }
 
   /** The seq the tree has come to. */
@@ -55,6 +56,10 @@ export class TimeTravel extends EventTarget {
     if (isNow) return this.back();
     this.#wished = moment;
     this.seq = moment.seq;
+    this.#again();
+  }
+
+  #again() {
     this.trouble = "";
     this.loading = true;
     this.#ask(SETTLE_MS);

@@ -46,17 +46,20 @@ export class VersionList {
     desk.addEventListener("status", () => this.draw());
   }
 
-  /** Ask for a page of versions. */
+  /** Ask for a page of versions. Answers whether it came. */
   async load() {
+    let hasCome = true;
     this.#more.disabled = true;
     say(this.#trouble, "");
     try {
       await this.#versions.load();
     } catch (error) {
+      hasCome = false;
       say(this.#trouble, failureInWords(error));
     }
     this.#more.disabled = false;
     this.draw();
+    return hasCome;
   }
 
   draw() {

@@ -66,12 +66,13 @@ export class Interactions {
     const shelf = this.#opened();
     if (!shelf || this.#host.state !== "online") return this.#later();
     for (const key of shelf.keys()) {
+      const events = shelf.get(key);
       try {
-        await this.#host.request("POST", `/trees/${this.#number}/activity`, { events: shelf.get(key) });
+        if (events.length) await this.#host.request("POST", `/trees/${this.#number}/activity`, { events });
       } catch (error) {
         if (isAway(error)) return this.#later();
       }
-      shelf.remove(key); // stored, or refused for good
+      shelf.remove(key); // stored, refused for good, or not to be read
     }
     return true;
   }
@@ -124,8 +125,14 @@ class Shelf {
     }
   }
 
+  // A batch that something else has written over, or another tab has sent, is none.
   get(key) {
-    return JSON.parse(this.#store.getItem(key) ?? "[]");
+    try {
+      const events = JSON.parse(this.#store.getItem(key));
+      return Array.isArray(events) ? events : [];
+    } catch {
+      return [];
+    }
   }
 
   remove(key) {

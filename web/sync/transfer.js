@@ -14,7 +14,7 @@ export async function download(origin, token, path) {
   } catch (error) {
     throw unreached(error);
   }
-  throw refusal(answer.status, await answer.text());
+  throw refusal(answer.status, await answer.text(), answer.headers.get("Content-Type"));
 }
 
 /**
@@ -48,7 +48,7 @@ function send(address, token, file, progress, signal) {
     const { status, responseText } = request;
     const content = parsed(responseText);
     if (status >= 200 && status < 300 && content) resolve(content);
-    else reject(refusal(status, responseText));
+    else reject(refusal(status, responseText, request.getResponseHeader("Content-Type")));
   };
   request.onerror = () => reject(unreached(new Error("the network is away")));
   request.onabort = () => reject(new RequestFailed({ code: "aborted", detail: "given up" }));
@@ -60,8 +60,9 @@ function send(address, token, file, progress, signal) {
 
 const unreached = (error) => new RequestFailed({ detail: String(error?.message ?? error) });
 
-function refusal(status, text) {
-  const { code, detail = `HTTP ${status}` } = parsed(text) ?? {};
+function refusal(status, text, type) {
+  const isTheServers = type?.startsWith("application/problem+json"); // [HT5]; else it is a proxy's on the way
+  const { code, detail = `HTTP ${status}` } = (isTheServers && parsed(text)) || {};
   return new RequestFailed({ code, detail, status });
 }
 
