@@ -157,6 +157,10 @@ test("two dry runs are one where ops and collisions are, wherever the log has co
   equal(isAgreed(dryRun(1, "x", met), dryRun(9, "x", met.toReversed())), true);
   equal(isAgreed(dryRun(1, "x"), dryRun(1, "y")), false);
   equal(isAgreed(dryRun(1, "x"), dryRun(1, "x", met)), false);
+  const [once, again] = [11, 14].map((seq) => dryRun(seq, "x", [{ node: "a", path: "title", by: "bo", seq }]));
+  equal(isAgreed(once, again), true, "bo types on in what is listed");
+  const [here, there] = [["x"], [3, "x"]].map((delta) => ({ ops: [{ op: "text", node: "a", delta }], collisions: [] }));
+  equal(isAgreed(here, there), true, "and in the text that is taken back");
   const turned = { ...dryRun(1), ops: dryRun(1).ops.map((op) => Object.fromEntries(Object.entries(op).toReversed())) };
   equal(isAgreed(dryRun(1), turned), true, "the order of keys");
 });

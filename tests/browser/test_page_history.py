@@ -168,6 +168,7 @@ async def test_the_tree_is_restored_after_a_look_at_it_and_that_is_undone(stage:
     await do.click()
     await expect(ada.dialog).to_contain_text("The tree was changed meanwhile. Look again")
     await expect(ada.planned()).to_have_count(6)
+    await life.edit("bo", op="update", node="calls", set={"title": "Changed all the time"})  # as was agreed to
     await do.click()
     await expect(ada.at.toast).to_contain_text("6 changes made")
     await expect(ada.at.card("keep")).to_contain_text("Keep those we have")
@@ -187,7 +188,7 @@ async def test_the_tree_is_restored_after_a_look_at_it_and_that_is_undone(stage:
     await expect(ada.at.card("keep")).to_contain_text("Keep everyone")
     again = await stage.nodes(life.tree)
     assert {name: node["title"] for name, node in again.items()} == {
-        name: node["title"] for name, node in (now | {"calls": {"title": "Changed meanwhile"}}).items()
+        name: node["title"] for name, node in (now | {"calls": {"title": "Changed all the time"}}).items()
     }
 
 
@@ -222,6 +223,7 @@ async def test_what_one_person_did_is_taken_back(stage: Stage, visitors: Visitor
     await ask.click()
     await expect(ada.planned()).to_have_count(4)  # a move back is two: below whom, and where
     await expect(ada.planned("kept")).to_contain_text(["Title of"])
+    await life.edit("ada", op="update", node="goal", set={"description": "Somebody types elsewhere."})
     await ada.dialog.get_by_role("button", name="Take back: 4 changes").click()
     await expect(ada.at.toast).to_contain_text("Taken back.")
     nodes = await stage.nodes(life.tree)
