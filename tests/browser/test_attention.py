@@ -24,13 +24,19 @@ async def entries(stage: Stage) -> list[dict[str, Any]]:
 
 
 async def told(stage: Stage) -> list[dict[str, Any]]:
-    """Once all kinds have come, which the page sends some seconds after it was opened again."""
+    """Once all has come, which the page sends some seconds after it was opened again: a visit that slow pages made
+    before comes by itself, and the time on the tree is no less than that on its cards."""
     found: list[dict[str, Any]] = []
     async with asyncio.timeout(30):
-        while len({one["kind"] for one in found}) < 3:
+        while len({one["kind"] for one in found}) < 3 or spent(found, "tree_viewed") < spent(found, "node_viewed"):
             found = await entries(stage)
             await asyncio.sleep(POLL_SECONDS)
     return found
+
+
+def spent(found: list[dict[str, Any]], kind: str) -> int:
+    """Milliseconds."""
+    return sum(one["duration_ms"] for one in found if one["kind"] == kind)
 
 
 async def look(ada: Visitor) -> None:
@@ -56,8 +62,7 @@ async def test_what_was_looked_at_is_counted_once_though_the_page_was_left(stage
     of_the_tree = await stage.ask("GET", f"/api/v1/trees/{tree}/activity")
     assert [one["kind"] for one in of_the_tree["entries"]] == ["tree_created"]
     numbers = await stage.ask("GET", "/api/v1/users/ada/metrics")
-    of_the_visit = sum(one["duration_ms"] for one in found if one["kind"] == "tree_viewed")
-    assert numbers["totals"]["time_spent_ms"] == of_the_visit, "the card was looked at within it"
+    assert numbers["totals"]["time_spent_ms"] == spent(found, "tree_viewed"), "the card was looked at within it"
 
 
 async def test_who_does_not_want_it_is_not_watched(stage: Stage, visitors: Visitors) -> None:
