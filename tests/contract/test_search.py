@@ -159,7 +159,7 @@ async def test_se6_only_what_one_may_see_is_found(kit: Kit) -> None:
     """[SE6]"""
     mine = await grown(kit, plain("n1", "root", "Zebra"))
     shared = await grown(kit, plain("n1", "root", "Zebra"), visibility="tenant_view")
-    await kit.bench.create(tenant="somebody-else", name="Zebra")
+    await kit.bench.create(tenant=f"{kit.bench.tenant}-neighbour", name="Zebra")
 
     async def seen(user: str, *, admin: bool = False) -> set[int]:
         return {hit.tree for hit in await kit.hits("zebra", user, admin=admin)}
