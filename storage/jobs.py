@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -32,6 +32,21 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     work: Work
     catch_up: CatchUp = "latest"
     lease: timedelta = timedelta(minutes=5)
+
+
+async def refresh_each(tenants: Sequence[str], refresh: Callable[[str], Awaitable[int]], *, dry_run: bool) -> Counts:
+    """Bring the trees of each tenant level. One that fails keeps none behind it from its turn; the run is tried again.
+    A dry run counts tenants alone: finding out what is behind is most of the work."""
+    trees = 0
+    failed: list[Exception] = []
+    for tenant in () if dry_run else tenants:
+        try:
+            trees += await refresh(tenant)
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return {"tenants": len(tenants), "trees": trees}
 
 
 class JobRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from storage.database import Database
-from storage.jobs import Counts, Job
+from storage.jobs import Counts, Job, refresh_each
 from sync.search import Search
 
 
@@ -41,14 +42,6 @@ class _SearchJobs:
         return await self._refresh(dry_run, everything=True)
 
     async def _refresh(self, dry_run: bool, *, everything: bool) -> Counts:
-        tenants = await self._database.tenants()
-        trees = 0
-        failed: list[Exception] = []
-        for tenant in [] if dry_run else tenants:  # finding out what is behind is most of the work
-            try:
-                trees += await self._search.refresh(tenant, everything=everything)
-            except Exception as error:  # the tenants behind this one get their turn, and the run is tried again
-                failed.append(error)
-        if failed:
-            raise failed[0]
-        return {"tenants": len(tenants), "trees": trees}
+        return await refresh_each(
+            await self._database.tenants(), partial(self._search.refresh, everything=everything), dry_run=dry_run
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from storage.database import Database
-from storage.jobs import Counts, Job
+from storage.jobs import Counts, Job, refresh_each
 from sync.structures import Structures
 
 LOOK_BACK = timedelta(hours=2)  # of what changed since a run every minute has missed nothing; the nightly one finds all
@@ -43,10 +44,6 @@ class _StructureJobs:
         return await self._refresh(None, dry_run)
 
     async def _refresh(self, since: datetime | None, dry_run: bool) -> Counts:
-        tenants = await self._database.tenants()
-        if dry_run:  # what would be done is what is not done yet, and finding that out is most of the work
-            return {"tenants": len(tenants), "trees": 0}
-        trees = 0
-        for tenant in tenants:
-            trees += await self._structures.refresh(tenant, since=since)
-        return {"tenants": len(tenants), "trees": trees}
+        return await refresh_each(
+            await self._database.tenants(), partial(self._structures.refresh, since=since), dry_run=dry_run
+        )

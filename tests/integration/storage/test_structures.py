@@ -23,6 +23,7 @@ from storage.structure_jobs import structure_jobs
 from storage.structure_rows import read_of, read_records
 from storage.structures import PostgresStructures
 from storage.templates import PostgresTemplates
+from sync.errors import Unavailable
 from sync.node_templates import standard_templates
 from sync.owners import OtherTrees
 from sync.protocol import ActivityEvent
@@ -241,6 +242,23 @@ async def test_the_jobs_bring_every_tenant_level(postgres_database: Database) ->
     assert (await everything.work(datetime.now(UTC), False))["trees"] >= 2
     for writer in writers:
         assert (await columns(postgres_database, writer.key.tenant, writer.key.tree))["nodes_data"] is not None
+
+
+async def test_a_tenant_that_fails_keeps_no_other_waiting(postgres_database: Database) -> None:
+    first = await new_tree(postgres_database, new_tenant())
+    behind = await new_tree(postgres_database, f"{first.key.tenant}-z")
+    kept = PostgresStructures(postgres_database)
+
+    class Failing(PostgresStructures):
+        async def refresh(self, tenant: str, *, since: datetime | None) -> int:
+            if tenant == first.key.tenant:
+                raise Unavailable("the database is away")
+            return await kept.refresh(tenant, since=since)
+
+    _, everything = structure_jobs(postgres_database, Failing(postgres_database))
+    with pytest.raises(Unavailable):
+        await everything.work(datetime.now(UTC), False)
+    assert (await columns(postgres_database, behind.key.tenant, behind.key.tree))["nodes_data"] is not None
 
 
 MANY = """
